@@ -1,0 +1,134 @@
+//! Something that completes prompts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FieldError, Invalid};
+
+/// Name of the endpoint that every installation has: the engine in this process.
+pub const LOCAL_ENDPOINT: &str = "local";
+
+/// An endpoint as a user configures it; its key is write-only and lives apart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointSpec {
+    /// What it is.
+    pub kind: EndpointKind,
+    /// As the OpenAI clients spell it, ending in `/v1`; empty for the local engine.
+    #[serde(default)]
+    pub base_url: String,
+    /// Model name sent with each request.
+    #[serde(default)]
+    pub model: String,
+    /// What it allows.
+    #[serde(default)]
+    pub limits: EndpointLimits,
+    /// What it costs.
+    #[serde(default)]
+    pub price: EndpointPrice,
+    /// Extra fields sent with every request, such as `{"reasoning_effort": "low"}`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub options: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Kinds of endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointKind {
+    /// The candle engine in the worker's own process.
+    Local,
+    /// A server that speaks the OpenAI chat completions protocol.
+    Openai,
+}
+
+impl EndpointKind {
+    /// The name used in JSON and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Openai => "openai",
+        }
+    }
+}
+
+/// What an endpoint allows; an absent limit is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EndpointLimits {
+    /// Requests under way at once; absent is 16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
+    /// Requests in any 60 seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
+    /// Prompt and completion tokens in any 60 seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_minute: Option<u32>,
+}
+
+/// Price in US dollars per million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EndpointPrice {
+    /// Dollars per million prompt tokens.
+    pub input_per_million: f64,
+    /// Dollars per million completion tokens.
+    pub output_per_million: f64,
+}
+
+/// Whether an endpoint takes prompts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointState {
+    /// It takes prompts.
+    Ready,
+    /// Paused by a user, or by an answer that only a person can mend (a bad key, spent quota).
+    Paused,
+    /// It cannot work at present; the message says what would mend it.
+    Unavailable,
+}
+
+impl EndpointState {
+    /// The name used in JSON and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Paused => "paused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl EndpointSpec {
+    /// Checks what can be said without asking the endpoint.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let mut faults = Vec::new();
+        if self.kind == EndpointKind::Openai {
+            if !(self.base_url.starts_with("http://") || self.base_url.starts_with("https://")) {
+                faults.push(FieldError::new("/base_url", "must be an http or https URL"));
+            }
+            if self.model.trim().is_empty() {
+                faults.push(FieldError::new("/model", "must name the model to ask for"));
+            }
+        }
+        let limits = [
+            ("in_flight", self.limits.in_flight),
+            ("requests_per_minute", self.limits.requests_per_minute),
+            ("tokens_per_minute", self.limits.tokens_per_minute),
+        ];
+        for (field, limit) in limits {
+            if limit == Some(0) {
+                faults.push(FieldError::new(format!("/limits/{field}"), "must be at least 1"));
+            }
+        }
+        for (field, price) in [
+            ("input_per_million", self.price.input_per_million),
+            ("output_per_million", self.price.output_per_million),
+        ] {
+            if !(price.is_finite() && price >= 0.0) {
+                faults.push(FieldError::new(format!("/price/{field}"), "must be 0 or more"));
+            }
+        }
+        Invalid::from_faults(faults)
+    }
+}

@@ -1,0 +1,46 @@
+//! The nouns of Hornbook: what a job, a document, an audience or a corpus *is*.
+//!
+//! Everything here is plain data with its own validation; nothing in this crate
+//! does I/O, reads a clock or draws a random number. Each noun of the service's
+//! vocabulary lives in the module of that name.
+
+mod assembly;
+mod audience;
+mod clock;
+mod corpus;
+mod document;
+mod endpoint;
+mod event;
+mod gate;
+mod hash;
+mod id;
+mod invalid;
+mod job;
+mod key;
+pub mod limits;
+mod sampling;
+mod seed;
+mod state;
+mod stats;
+mod template;
+
+pub use assembly::{AssemblySpec, DedupMode, ShardFormat};
+pub use audience::{AudienceSpec, GradeRange, TokenRange};
+pub use clock::{Clock, SystemClock};
+pub use corpus::{CorpusFile, CorpusRow, Manifest, ManifestContent, ManifestRun, RowFunnel};
+pub use document::{Document, FinishReason, Usage, Verdict};
+pub use endpoint::{
+    EndpointKind, EndpointLimits, EndpointPrice, EndpointSpec, EndpointState, LOCAL_ENDPOINT,
+};
+pub use event::{EventKind, JobEvent};
+pub use gate::{GatePreset, GateSpec, Reason, Truncated};
+pub use hash::mix;
+pub use id::{Pinned, Reference, Slug};
+pub use invalid::{FieldError, Invalid};
+pub use job::{Budget, JobSpec, PinnedJobSpec, PinnedLine, RecipeLine, SeedSource};
+pub use key::Scope;
+pub use sampling::{JobSeed, Sampling};
+pub use seed::SeedRecord;
+pub use state::{JobAction, JobState};
+pub use stats::{Cell, Counts, ErrorCount};
+pub use template::{OutputKind, TemplateSpec};

@@ -1,0 +1,52 @@
+//! Every limit that more than one room must agree on, with its unit in its name.
+
+/// Longest name in a URL.
+pub const SLUG_BYTES: usize = 64;
+/// Longest prompt template body.
+pub const TEMPLATE_BODY_BYTES: usize = 64 * 1024;
+/// Longest rendered prompt.
+pub const PROMPT_BYTES: usize = 64 * 1024;
+/// Largest one seed record, as JSON.
+pub const SEED_BYTES: usize = 256 * 1024;
+/// Most seeds in one seed set.
+pub const SEEDS_PER_SET: u64 = 50_000_000;
+/// Most fields that one seed record may have.
+pub const SEED_FIELDS: usize = 256;
+/// Longest answer that an endpoint may give.
+pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// Most lines in one recipe.
+pub const RECIPE_LINES: usize = 256;
+/// Most prompts in one job; keeps positions exact in 64-bit arithmetic.
+pub const PROMPTS_PER_JOB: u64 = 1_000_000_000;
+/// Most endpoints that one job may name.
+pub const ENDPOINTS_PER_JOB: usize = 64;
+/// Most new tokens that one prompt may ask for.
+pub const MAX_TOKENS: u32 = 131_072;
+/// Smallest chunk of prompts that a worker leases.
+pub const CHUNK_PROMPTS_MIN: u64 = 4;
+/// Largest chunk of prompts that a worker leases.
+pub const CHUNK_PROMPTS_MAX: u64 = 1_024;
+/// Chunk size aimed at: this many seconds of the worker's measured pace.
+pub const CHUNK_TARGET_SECONDS: u64 = 30;
+/// Owners that may die on a chunk before it is run one prompt at a time.
+pub const CHUNK_OWNER_DEATHS: i32 = 3;
+/// How long a lease lasts without a heartbeat.
+pub const LEASE_SECONDS: u64 = 30;
+/// Time between heartbeats of a lease.
+pub const HEARTBEAT_SECONDS: u64 = 5;
+/// Most documents in one group commit.
+pub const COMMIT_ROWS: usize = 64;
+/// Longest that a finished document waits for company before it is committed.
+pub const COMMIT_LINGER_MILLIS: u64 = 50;
+/// Consecutive prompts exported as one segment.
+pub const SEGMENT_PROMPTS: u64 = 8_192;
+/// Uncompressed text per shard.
+pub const SHARD_TEXT_BYTES: u64 = 256 * 1024 * 1024;
+/// Uncompressed bytes per Parquet row group.
+pub const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
+/// Metadata keys that a job may carry.
+pub const METADATA_KEYS: usize = 32;
+/// Longest job name.
+pub const JOB_NAME_CHARS: usize = 200;
+/// Finished corpus revisions kept beside the current one.
+pub const CORPUS_REVISIONS: usize = 3;
