@@ -1,1 +1,23 @@
-//! Stub.
+//! Records in and out of files: NDJSON, JSON, CSV, Parquet and zstd.
+//!
+//! Everything here is synchronous and streams: no reader holds more than one record
+//! (or one Parquet batch), and a bad record is named by its number and line.
+
+mod check;
+mod columns;
+mod corpus_jsonl;
+mod corpus_parquet;
+mod csv_rows;
+mod error;
+mod format;
+mod json_array;
+mod ndjson;
+mod object;
+mod parquet_rows;
+pub mod schema;
+mod zst;
+
+pub use corpus_jsonl::{JsonlZstReader, JsonlZstWriter};
+pub use corpus_parquet::{CorpusParquetReader, CorpusParquetWriter};
+pub use error::{RecordError, RecordFault, WriteError};
+pub use format::{RecordFormat, Records, read_records, read_text_records};
