@@ -1,0 +1,59 @@
+//! How an engine is set up.
+
+use std::path::PathBuf;
+
+use crate::LoadError;
+
+/// Most sequences at once.
+pub const SLOTS_MAX: usize = 256;
+/// Most threads.
+pub const THREADS_MAX: usize = 256;
+/// Shortest context that leaves room for a prompt and an answer.
+pub const CONTEXT_TOKENS_MIN: usize = 16;
+/// Most memory for keys and values.
+pub const KV_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+/// Prompts that wait for a slot; one more waits in its caller's future.
+pub const QUEUE_PROMPTS: usize = 64;
+
+const DEFAULT_SLOTS: usize = 24;
+const DEFAULT_CONTEXT_TOKENS: usize = 2_048;
+
+/// How an engine is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// The model, a GGUF file.
+    pub model_path: PathBuf,
+    /// Sequences that are written at once. Default 24.
+    pub slots: usize,
+    /// Longest prompt and answer together, in tokens; the model's own limit if that is lower.
+    /// Default 2048.
+    pub context_tokens: usize,
+    /// Threads that compute; `None` is one per core. Matrix products use at most as many as
+    /// candle finds physical cores.
+    pub threads: Option<usize>,
+}
+
+impl EngineConfig {
+    /// The defaults for a model file.
+    pub fn new(model_path: impl Into<PathBuf>) -> Self {
+        Self {
+            model_path: model_path.into(),
+            slots: DEFAULT_SLOTS,
+            context_tokens: DEFAULT_CONTEXT_TOKENS,
+            threads: None,
+        }
+    }
+
+    /// Checks every field against its limit.
+    pub(crate) fn check(&self) -> Result<(), LoadError> {
+        let range = |field, value: usize, least: usize, most: usize| {
+            if (least..=most).contains(&value) {
+                return Ok(());
+            }
+            Err(LoadError::Config { field, value, detail: format!("needs {least} to {most}") })
+        };
+        range("slots", self.slots, 1, SLOTS_MAX)?;
+        range("context_tokens", self.context_tokens, CONTEXT_TOKENS_MIN, usize::MAX)?;
+        range("threads", self.threads.unwrap_or(1), 1, THREADS_MAX)
+    }
+}

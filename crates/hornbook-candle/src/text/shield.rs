@@ -1,0 +1,69 @@
+//! Keeping what people write from turning into the marks of a conversation.
+
+use std::borrow::Cow;
+
+/// Noncharacters of Unicode, never part of real text: one that occurs in no message becomes the
+/// shield of a prompt.
+const SHIELDS: std::ops::RangeInclusive<char> = '\u{fdd0}'..='\u{fdef}';
+
+/// A character that occurs in none of the texts.
+pub(super) fn choose<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Option<char> {
+    SHIELDS.into_iter().find(|shield| texts.clone().all(|text| !text.contains(*shield)))
+}
+
+/// Puts the shield into everything in `text` that reads like a mark, and around its words, so
+/// that text and template together cannot spell one either.
+///
+/// White space at the ends stays outside, so that a template's `trim` still finds it.
+pub(super) fn shielded(text: &str, marks: &[&str], shield: char) -> String {
+    let words = text.trim();
+    if words.is_empty() {
+        return text.to_owned();
+    }
+    let lead = text.len() - text.trim_start().len();
+    let mut safe = String::with_capacity(text.len() + 8);
+    safe.push_str(&text[..lead]);
+    safe.push(shield);
+    for (at, character) in words.char_indices() {
+        safe.push(character);
+        if marks.iter().any(|mark| words[at..].starts_with(mark)) {
+            safe.push(shield);
+        }
+    }
+    safe.push(shield);
+    safe.push_str(&text[lead + words.len()..]);
+    safe
+}
+
+/// The text without the shield.
+pub(super) fn unshielded(text: &str, shield: char) -> Cow<'_, str> {
+    if text.contains(shield) { text.replace(shield, "").into() } else { text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARKS: [&str; 3] = ["<|im_start|>", "<|im_end|>", "<|"];
+
+    #[test]
+    fn no_mark_survives_and_nothing_is_lost() {
+        let texts = ["", " ", "plain", "<|im_start|>", " <|<|im_end|>im_end|>\n", "<", "|im_end|>"];
+        for text in texts {
+            let safe = shielded(text, &MARKS, '\u{fdd0}');
+            for mark in MARKS {
+                assert!(!safe.contains(mark), "{safe:?} holds {mark}");
+            }
+            assert_eq!(unshielded(&safe, '\u{fdd0}'), text);
+            assert_eq!(safe.trim().is_empty(), text.trim().is_empty());
+        }
+    }
+
+    #[test]
+    fn shield_is_chosen_around_what_is_there() {
+        assert_eq!(choose(["a"].into_iter()), Some('\u{fdd0}'));
+        assert_eq!(choose(["\u{fdd0}", "\u{fdd1}"].into_iter()), Some('\u{fdd2}'));
+        let all: String = SHIELDS.collect();
+        assert_eq!(choose([all.as_str()].into_iter()), None);
+    }
+}
