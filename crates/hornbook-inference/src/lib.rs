@@ -1,8 +1,31 @@
 //! Completing prompts: the `Backend` seam, the guarded HTTP client and the OpenAI protocol.
+//!
+//! A backend for an OpenAI-compatible endpoint is three layers, each a [`Backend`] of its own:
+//! [`Retrying`] (what to do about an error, from the one table in `retry.rs`) around
+//! [`Limited`] (what the endpoint allows) around one HTTP exchange. Every attempt passes
+//! the limiter, so retries count against an endpoint's limits like anything else.
 
+mod ambient;
 mod backend;
+pub mod http;
+mod limited;
+pub mod limiter;
+mod message;
+pub mod openai;
+mod pool;
+pub mod retry;
+mod retrying;
+mod secret;
 
+pub use ambient::{Ambient, SharedTimer, Timer, TokioTimer};
 pub use backend::{
     Backend, ChatMessage, Completion, CompletionError, CompletionRequest, ErrorClass, Provenance,
     SharedBackend,
 };
+pub use limited::Limited;
+pub use limiter::Limiter;
+pub use openai::{OpenAiBackend, OpenAiConfig};
+pub use pool::EndpointPool;
+pub use retry::RetryPolicy;
+pub use retrying::Retrying;
+pub use secret::Secret;

@@ -1,0 +1,165 @@
+//! One attempt: a request and its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use hornbook_types::Clock;
+use hornbook_types::limits::ANSWER_BYTES;
+
+use super::answer::Asked;
+use super::options::{ConfigError, Options};
+use super::retry_after::retry_after;
+use super::{OpenAiConfig, request};
+use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use crate::http::{Client, HttpError, Method, Url, read_capped};
+use crate::retry::classify_transport;
+use crate::retrying::cancelled;
+use crate::{Backend, Completion, CompletionError, CompletionRequest, Secret};
+
+/// As much of a failure's body as is read.
+const ERROR_BODY_BYTES: usize = 64 * 1024;
+
+/// The innermost backend: no limits, no second attempt.
+pub(super) struct Exchange {
+    client: Client,
+    clock: Arc<dyn Clock>,
+    url: Url,
+    model: String,
+    secret: Option<Secret>,
+    authorization: Option<HeaderValue>,
+    options: Options,
+    timeout: Duration,
+}
+
+impl Exchange {
+    pub(super) fn new(
+        config: &OpenAiConfig,
+        options: Options,
+        client: Client,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self {
+            client,
+            clock,
+            url: completions_url(&config.base_url)?,
+            model: config.model.clone(),
+            secret: config.api_key.clone(),
+            authorization: authorization(config.api_key.as_ref())?,
+            timeout: options.timeout.unwrap_or(config.timeout),
+            options,
+        })
+    }
+
+    pub(super) fn check(config: &OpenAiConfig) -> Result<(), ConfigError> {
+        completions_url(&config.base_url)?;
+        authorization(config.api_key.as_ref()).map(drop)
+    }
+
+    async fn ask(&self, asked: &CompletionRequest) -> Result<Completion, CompletionError> {
+        let body = request::body(&self.model, &self.options, asked);
+        let mut request = self
+            .client
+            .request(Method::POST, &self.url)
+            .map_err(transport)?
+            .timeout(self.timeout)
+            .header(ACCEPT, "application/json")
+            .json(&body);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        let response = self.client.send(request).await.map_err(transport)?;
+        let facts = Asked {
+            model: &self.model,
+            prompt_bytes: asked.messages.iter().map(|message| message.content.len()).sum(),
+            secret: self.secret.as_ref(),
+        };
+        let status = response.status();
+        if status.is_success() {
+            let body = read_capped(response, ANSWER_BYTES).await.map_err(transport)?;
+            return facts.read_answer(&body);
+        }
+        let wait = retry_after(response.headers(), self.clock.as_ref());
+        // A failure whose body cannot be read is still that failure.
+        let body = read_capped(response, ERROR_BODY_BYTES).await.unwrap_or_default();
+        let mut error = facts.read_failure(status.as_u16(), &body);
+        error.retry_after = wait;
+        Err(error)
+    }
+}
+
+impl Backend for Exchange {
+    fn complete(
+        &self,
+        request: CompletionRequest,
+    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                () = request.cancel.cancelled() => Err(cancelled()),
+                answer = self.ask(&request) => answer,
+            }
+        })
+    }
+
+    fn slots(&self) -> usize {
+        usize::MAX
+    }
+
+    fn model(&self) -> &str {
+        &self.model
+    }
+}
+
+fn transport(error: HttpError) -> CompletionError {
+    let (class, code) = classify_transport(&error);
+    CompletionError { class, code, message: error.to_string(), retry_after: None }
+}
+
+fn completions_url(base_url: &str) -> Result<Url, ConfigError> {
+    let bad = |detail: &str| ConfigError::BadUrl(detail.to_owned());
+    let mut url = Url::parse(base_url).map_err(|fault| bad(&fault.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad("must be an http or https URL"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("must not hold a user name or password; give the key apart"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(bad("must have no query and no fragment"));
+    }
+    let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    Ok(url)
+}
+
+fn authorization(key: Option<&Secret>) -> Result<Option<HeaderValue>, ConfigError> {
+    let Some(key) = key else { return Ok(None) };
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
+        .map_err(|_| ConfigError::BadKey)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_joined_as_the_clients_do() {
+        for base in ["http://h:1/v1", "http://h:1/v1/"] {
+            let url = completions_url(base).unwrap();
+            assert_eq!(url.as_str(), "http://h:1/v1/chat/completions");
+        }
+        assert_eq!(completions_url("https://h").unwrap().path(), "/chat/completions");
+        for bad in ["", "h/v1", "ftp://h", "http://u:p@h/v1", "http://h/v1?k=1", "file:///etc"] {
+            assert!(completions_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_sent_is_not_shown() {
+        let fault = authorization(Some(&Secret::new("sk-\n1"))).unwrap_err();
+        assert!(!fault.to_string().contains("sk-"));
+    }
+}

@@ -1,0 +1,272 @@
+//! The OpenAI client against servers that do all that servers do.
+
+use std::time::Duration;
+
+use crate::support::{KEY, NotingTimer, Reply, Server, backend, config, good, http, ok, request};
+use hornbook_inference::{Backend, Completion, CompletionError, ErrorClass};
+use hornbook_types::{EndpointLimits, FinishReason};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+type Outcome = Result<Completion, CompletionError>;
+
+/// Asks a server that gives these replies; also says how often it was asked.
+async fn ask(replies: Vec<Reply>) -> (Outcome, usize) {
+    let server = Server::start(replies).await;
+    let backend = backend(config(server.base_url()), NotingTimer::default());
+    let outcome = backend.complete(request("Why is the sky blue?")).await;
+    (outcome, server.seen().len())
+}
+
+async fn failure(reply: Reply) -> (ErrorClass, &'static str, usize) {
+    let (outcome, asked) = ask(vec![reply]).await;
+    let error = outcome.unwrap_err();
+    assert!(!error.message.contains(KEY), "{error}");
+    assert!(error.message.chars().count() < 400, "{error}");
+    assert!(!error.message.chars().any(char::is_control), "{error}");
+    (error.class, error.code, asked)
+}
+
+fn choice(message: Value, finish_reason: Value) -> Reply {
+    ok(json!({"choices": [{"message": message, "finish_reason": finish_reason}]}))
+}
+
+#[tokio::test]
+async fn sends_a_chat_and_reads_the_answer() {
+    let server = Server::start(vec![good("Because of Rayleigh.")]).await;
+    let backend = backend(config(server.base_url()), NotingTimer::default());
+    let completion = backend.complete(request("Why?")).await.unwrap();
+    assert_eq!(completion.text, "Because of Rayleigh.");
+    assert_eq!(completion.finish_reason, FinishReason::Stop);
+    assert_eq!(completion.model, "m-2024");
+    let usage = completion.usage;
+    assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens), (7, 3, 2));
+    assert!(!completion.usage_estimated && !completion.had_nul);
+    assert_eq!((backend.model(), backend.slots()), ("m", 16));
+
+    let seen = server.seen();
+    assert!(seen[0].head.starts_with("POST /v1/chat/completions HTTP/1.1"), "{}", seen[0].head);
+    assert!(seen[0].head.contains(&format!("authorization: Bearer {KEY}")));
+    let expected = json!({
+        "model": "m", "messages": [{"role": "user", "content": "Why?"}], "temperature": 0.6,
+        "top_p": 0.95, "max_tokens": 2500, "seed": 42
+    });
+    assert_eq!(seen[0].body, expected);
+}
+
+#[tokio::test]
+async fn reads_answers_of_every_make() {
+    let (outcome, _) = ask(vec![choice(json!({"content": "ab\u{0}cdefgh"}), json!("weird"))]).await;
+    let completion = outcome.unwrap();
+    assert_eq!(completion.text, "ab\u{fffd}cdefgh");
+    assert!(completion.had_nul && completion.usage_estimated);
+    assert_eq!(completion.finish_reason, FinishReason::Other("weird".into()));
+    assert_eq!(completion.usage.completion_tokens, 3, "11 bytes, rounded up");
+    assert_eq!(completion.model, "m", "the model asked for stands in");
+
+    let parts = json!({"content": [{"type": "text", "text": "a"}, {"type": "image"}, "b"]});
+    for (message, finish, text, reason) in [
+        (parts, json!("max_tokens"), "ab", FinishReason::Length),
+        (
+            json!({"content": null}),
+            json!("tool_calls"),
+            "",
+            FinishReason::Other("tool_calls".into()),
+        ),
+        (json!({"content": "x"}), Value::Null, "x", FinishReason::Other("missing".into())),
+        (json!({"content": "x"}), json!("eos_token"), "x", FinishReason::Stop),
+        (json!({"content": "x"}), json!("a\u{0}\n"), "x", FinishReason::Other("a".into())),
+    ] {
+        let completion = ask(vec![choice(message, finish)]).await.0.unwrap();
+        assert_eq!((completion.text.as_str(), completion.finish_reason), (text, reason));
+    }
+
+    let odd_usage = json!({
+        "choices": [{"text": "old style", "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": -3, "completion_tokens": 18_446_744_073_709_551_615_u64}
+    });
+    let completion = ask(vec![ok(odd_usage)]).await.0.unwrap();
+    assert_eq!(completion.text, "old style");
+    assert!(completion.usage_estimated && completion.usage.completion_tokens == 3);
+}
+
+#[tokio::test]
+async fn tries_again_what_may_pass() {
+    let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"choices\": [".to_vec();
+    let faults = [
+        Reply::Drop,
+        Reply::Raw(cut),
+        http(200, &[], "<html>a gateway's page</html>"),
+        http(200, &[], "{\"choices\": ["),
+        http(200, &[], "{}"),
+        http(200, &[], ""),
+        ok(json!({"error": {"message": "overloaded", "code": 502}})),
+        ok(json!({"error": "queue full"})),
+        http(408, &[], ""),
+        http(409, &[], "{}"),
+        http(425, &[], ""),
+        http(429, &[("retry-after", "1")], "slow down"),
+        http(500, &[], "<html>"),
+        http(503, &[], ""),
+        http(529, &[], ""),
+    ];
+    for fault in faults {
+        let (outcome, asked) = ask(vec![fault.clone(), fault, good("fine")]).await;
+        assert_eq!((outcome.unwrap().text.as_str(), asked), ("fine", 3));
+    }
+}
+
+#[tokio::test]
+async fn gives_up_after_six_attempts_and_names_the_reason() {
+    use ErrorClass::{Throttled, Transient};
+    assert_eq!(failure(http(500, &[], "boom")).await, (Transient, "http_500", 6));
+    assert_eq!(failure(http(429, &[], "slow")).await, (Throttled, "http_429", 6));
+    assert_eq!(failure(Reply::Drop).await, (Transient, "interrupted", 6));
+    assert_eq!(failure(http(200, &[], " <!doctype html>")).await, (Transient, "html_page", 6));
+    assert_eq!(failure(http(200, &[], "[1")).await, (Transient, "bad_json", 6));
+    assert_eq!(failure(http(200, &[], "[]")).await, (Transient, "no_choices", 6));
+    let body = json!({"error": {"message": "x"}});
+    assert_eq!(failure(ok(body)).await, (Transient, "error_body", 6));
+}
+
+#[tokio::test]
+async fn asks_once_where_asking_again_cannot_help() {
+    use ErrorClass::{Endpoint, Permanent, Refused, TooLong};
+    let error = |code: &str, message: &str| {
+        json!({"error": {"code": code, "message": message}}).to_string()
+    };
+    let echo = error("x", &format!("bad key {KEY}\r\n\u{1b}[2J{}", "y".repeat(2_000)));
+    let cases = [
+        (http(400, &[], &error("", "no")), (Permanent, "http_400")),
+        (http(401, &[], &echo), (Endpoint, "http_401")),
+        (http(401, &[], &echo[..echo.len() - 2]), (Endpoint, "http_401")),
+        (http(403, &[], ""), (Endpoint, "http_403")),
+        (http(404, &[], "<html>"), (Endpoint, "http_404")),
+        (http(422, &[], "{\"detail\": [{\"msg\": \"x\"}]}"), (Permanent, "http_4xx")),
+        (http(302, &[("location", "http://127.0.0.1:1/")], ""), (Endpoint, "redirect")),
+        (http(402, &[], ""), (Endpoint, "quota")),
+        (http(429, &[], &error("insufficient_quota", "pay")), (Endpoint, "quota")),
+        (http(400, &[], &error("context_length_exceeded", "")), (TooLong, "context_length")),
+        (
+            http(400, &[], "{\"object\": \"error\", \"message\": \"maximum context length is 2\"}"),
+            (TooLong, "context_length"),
+        ),
+        (choice(json!({"content": null, "refusal": "no"}), json!("stop")), (Refused, "refusal")),
+        (choice(json!({"content": ""}), json!("content_filter")), (Refused, "content_filter")),
+    ];
+    for (reply, (class, code)) in cases {
+        assert_eq!(failure(reply).await, (class, code, 1));
+    }
+}
+
+#[tokio::test]
+async fn refuses_bodies_without_end() {
+    let announced = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{".to_vec();
+    assert_eq!(failure(Reply::Raw(announced)).await, (ErrorClass::Permanent, "body_too_large", 1));
+    let mut unannounced = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\"".to_vec();
+    unannounced.resize(17 * 1024 * 1024, b'x');
+    assert_eq!(
+        failure(Reply::Raw(unannounced)).await,
+        (ErrorClass::Permanent, "body_too_large", 1)
+    );
+}
+
+#[tokio::test]
+async fn waits_as_long_as_the_server_asks_up_to_a_cap() {
+    let replies = vec![
+        http(429, &[("retry-after", "7")], ""),
+        http(503, &[("retry-after", "99999")], ""),
+        http(500, &[], ""),
+        good("x"),
+    ];
+    let server = Server::start(replies).await;
+    let timer = NotingTimer::default();
+    let waits = timer.waits.clone();
+    backend(config(server.base_url()), timer).complete(request("x")).await.unwrap();
+    let waits = waits.lock().unwrap().clone();
+    let between = |wait: Duration, low: u64, high: u64| {
+        assert!((low..=high).contains(&(wait.as_millis() as u64)), "{wait:?}");
+    };
+    assert_eq!(waits.len(), 3);
+    between(waits[0], 7_250, 7_500);
+    between(waits[1], 120_500, 120_500);
+    between(waits[2], 1_000, 2_000);
+}
+
+#[tokio::test]
+async fn a_hanging_server_times_out_by_name() {
+    let server = Server::start(vec![Reply::Hang]).await;
+    let mut config = config(server.base_url());
+    config.options.insert("timeout_seconds".into(), json!(0.05));
+    config.options.insert("attempts".into(), json!(2));
+    let error = backend(config, NotingTimer::default()).complete(request("x")).await.unwrap_err();
+    assert_eq!((error.class, error.code), (ErrorClass::Transient, "timeout"));
+    assert!(error.message.ends_with("(attempt 2)"), "{error}");
+}
+
+#[tokio::test]
+async fn no_server_no_name_and_no_tls_have_names() {
+    let free_port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain_port = plain.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = plain.accept().await.unwrap();
+            let mut hello = [0; 64];
+            stream.read_exact(&mut hello).await.unwrap();
+            stream.write_all(b"HTTP/1.1 400 no TLS here\r\n\r\n").await.unwrap();
+        }
+    });
+    for (url, code) in [
+        (format!("http://127.0.0.1:{free_port}/v1"), "connect"),
+        ("http://no-such-host.invalid/v1".to_owned(), "dns"),
+        (format!("https://127.0.0.1:{}/v1", plain_port), "tls"),
+    ] {
+        let outcome = backend(config(url), NotingTimer::default()).complete(request("x")).await;
+        let error = outcome.unwrap_err();
+        assert_eq!((error.class, error.code), (ErrorClass::Transient, code), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_prompt_stops_wherever_it_is() {
+    // While the server thinks.
+    let server = Server::start(vec![Reply::Hang]).await;
+    let mut limited = config(server.base_url());
+    limited.limits = EndpointLimits { in_flight: Some(1), ..EndpointLimits::default() };
+    let hanging = backend(limited, NotingTimer::default());
+    let (first, second) = (request("first"), request("second"));
+    let cancels = [first.cancel.clone(), second.cancel.clone()];
+    let (first, second, ()) =
+        tokio::join!(hanging.complete(first), hanging.complete(second), async {
+            while server.seen().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            // The second waits for the only slot, the first for its answer.
+            cancels[1].cancel();
+            cancels[0].cancel();
+        });
+    for outcome in [first, second] {
+        assert_eq!(outcome.unwrap_err().class, ErrorClass::Cancelled);
+    }
+    assert_eq!(server.seen().len(), 1);
+
+    // While it waits to try again.
+    let server = Server::start(vec![http(500, &[], "")]).await;
+    let timer = NotingTimer { endless: true, ..NotingTimer::default() };
+    let waits = timer.waits.clone();
+    let waiting = backend(config(server.base_url()), timer);
+    let request = request("x");
+    let cancel = request.cancel.clone();
+    let (outcome, ()) = tokio::join!(waiting.complete(request), async {
+        while waits.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        cancel.cancel();
+    });
+    assert_eq!(outcome.unwrap_err().class, ErrorClass::Cancelled);
+    assert_eq!(server.seen().len(), 1);
+}
