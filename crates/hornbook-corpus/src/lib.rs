@@ -1,1 +1,27 @@
-//! Stub.
+//! Documents become a corpus: gates, deduplication, shards, manifest and dataset card.
+//!
+//! Files in, files out. Nothing here knows a database, a clock or a network, so the
+//! same documents always give the same bytes.
+
+mod assemble;
+mod card;
+mod dedup;
+mod error;
+mod escape;
+mod gates;
+mod hashing;
+mod manifest;
+mod row;
+mod segment;
+mod sentence;
+mod shards;
+mod words;
+
+pub use assemble::{AssembleRequest, SeedOrigin, assemble};
+pub use dedup::{Dedup, TextHash, text_hash};
+pub use error::AssembleError;
+pub use gates::{Answer, Judgement, judge};
+pub use manifest::{MANIFEST_PATH, commit_of, spec_digest};
+pub use row::{corpus_row, row_id};
+pub use segment::{Segment, SegmentWriter};
+pub use shards::ShardLimits;

@@ -1,0 +1,350 @@
+//! From documents to a corpus, and the same bytes every time.
+
+#![expect(clippy::unwrap_used, reason = "a helper of tests may panic")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+
+use hornbook_corpus::{
+    AssembleError, AssembleRequest, SeedOrigin, Segment, SegmentWriter, ShardLimits, assemble,
+    commit_of, corpus_row, row_id, spec_digest,
+};
+use hornbook_records::{CorpusParquetReader, JsonlZstReader};
+use hornbook_types::{
+    AssemblySpec, AudienceSpec, CorpusRow, DedupMode, Document, FinishReason, GateSpec, GradeRange,
+    Manifest, ManifestRun, OutputKind, PinnedJobSpec, PinnedLine, RowFunnel, Sampling, ShardFormat,
+    TemplateSpec, TokenRange, Usage, Verdict,
+};
+use serde_json::{Map, json};
+use sha2::{Digest, Sha256};
+use time::macros::datetime;
+
+fn spec(name: &str) -> PinnedJobSpec {
+    let audience_spec = AudienceSpec {
+        title: "Toddler".to_owned(),
+        rank: Some(0),
+        reader: "toddlers".to_owned(),
+        instructions: vec!["Write.".to_owned()],
+        vocabulary: "plain".to_owned(),
+        leave_out: Vec::new(),
+        formulas: "none".to_owned(),
+        ending: "stop".to_owned(),
+        tokens: TokenRange { min: 1, max: 100 },
+        grade: GradeRange::default(),
+    };
+    PinnedJobSpec {
+        name: name.to_owned(),
+        seed_set: "topics@1".parse().unwrap(),
+        seeds: 50,
+        lines: vec![PinnedLine {
+            template: "story@1".parse().unwrap(),
+            audience: "toddler@1".parse().unwrap(),
+            prompts: 100,
+            template_spec: TemplateSpec {
+                format: "story".parse().unwrap(),
+                output: OutputKind::Text,
+                body: "Write about {{ seed.topic }}.".to_owned(),
+                description: None,
+            },
+            audience_spec,
+        }],
+        total: 100,
+        paired: false,
+        sampling: Sampling::default(),
+        endpoints: vec!["local".parse().unwrap()],
+        gates: GateSpec::default(),
+        assembly: AssemblySpec::default(),
+        priority: 0,
+        metadata: BTreeMap::new(),
+    }
+}
+
+/// Text of document `seq`: every tenth repeats the one five before it, in other letters.
+fn text(seq: u64) -> String {
+    if seq % 10 == 9 {
+        text(seq - 5).to_uppercase()
+    } else {
+        format!("Story {seq}. The end of {seq}.")
+    }
+}
+
+fn document(seq: u64) -> Document {
+    let mut seed_data = Map::new();
+    seed_data.insert("topic".to_owned(), json!(seq));
+    Document {
+        seq,
+        prompt: format!("Write about {seq}."),
+        text: text(seq),
+        usage: Usage { prompt_tokens: 5, completion_tokens: 7, cached_tokens: 0 },
+        audience: "toddler@1".parse().unwrap(),
+        template: "story@1".parse().unwrap(),
+        format: "story".parse().unwrap(),
+        seed_seq: seq,
+        seed_data,
+        endpoint: "local".parse().unwrap(),
+        model: "smol <b>".to_owned(),
+        sampling_seed: u64::MAX - seq,
+        finish_reason: FinishReason::Stop,
+        latency_ms: 1000 + seq as u32,
+        verdict: Verdict::Accepted,
+        reason: None,
+        error: None,
+        scores: Map::new(),
+    }
+}
+
+fn segments(dir: &Path, spec: &PinnedJobSpec, size: u64) -> Vec<Segment> {
+    fs::create_dir_all(dir).unwrap();
+    let digest = spec_digest(spec).unwrap();
+    (0..100)
+        .step_by(size as usize)
+        .map(|lo| {
+            let mut writer = SegmentWriter::create(dir, &digest, lo, lo + size).unwrap();
+            for seq in lo..(lo + size).min(100) {
+                writer.write(&corpus_row(&digest, document(seq))).unwrap();
+            }
+            writer.finish().unwrap()
+        })
+        .collect()
+}
+
+fn run() -> ManifestRun {
+    ManifestRun {
+        job: uuid::Uuid::nil(),
+        hornbook: "0.0.0".to_owned(),
+        submitted_at: datetime!(2026-01-01 00:00 UTC),
+        assembled_at: datetime!(2026-01-02 00:00 UTC),
+        usage: Usage::default(),
+        labels: Map::new(),
+    }
+}
+
+fn request(spec: &PinnedJobSpec, segments: Vec<Segment>) -> AssembleRequest<'_> {
+    AssembleRequest {
+        spec,
+        segments,
+        before: RowFunnel {
+            prompts: 100,
+            ended: 100,
+            failed: BTreeMap::new(),
+            rejected: BTreeMap::new(),
+            ..RowFunnel::default()
+        },
+        partial: false,
+        seeds: SeedOrigin { license: "CC0-1.0".to_owned(), source: String::new() },
+        model_hashes: BTreeMap::from([("smol <b>".to_owned(), "ab".repeat(32))]),
+        instruction_set: Some("portable f32".to_owned()),
+        run: run(),
+        limits: ShardLimits { text_bytes: 700, row_group_bytes: 400 },
+        keep_going: &|| true,
+    }
+}
+
+/// Every file below a directory with its bytes.
+fn tree(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
+                files.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn a_corpus_has_every_row_once_and_says_what_was_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec("Up the ladder");
+    let segments = segments(&dir.path().join("segments"), &spec, 16);
+    let out = dir.path().join("out");
+    let manifest = assemble(&request(&spec, segments), &out).unwrap();
+
+    let content = &manifest.content;
+    assert_eq!((content.counts.accepted, content.rows, content.tokens), (100, 90, 90 * 7));
+    assert_eq!(content.counts.dropped, BTreeMap::from([("duplicate_exact".to_owned(), 10)]));
+    assert_eq!(content.counts.cells["toddler"]["story"], 90);
+    assert_eq!(content.models["smol <b>"], Some("ab".repeat(32)));
+
+    let mut parquet: Vec<CorpusRow> = Vec::new();
+    let mut jsonl: Vec<CorpusRow> = Vec::new();
+    for file in &content.files {
+        let path = out.join(&file.path);
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(file.bytes, bytes.len() as u64, "{}", file.path);
+        assert_eq!(file.sha256, hex::encode(Sha256::digest(&bytes)), "{}", file.path);
+        let before = parquet.len() + jsonl.len();
+        if file.path.ends_with(".parquet") {
+            let rows = CorpusParquetReader::open(File::open(&path).unwrap()).unwrap();
+            parquet.extend(rows.map(Result::unwrap));
+        } else if file.path.ends_with(".jsonl.zst") {
+            let rows = JsonlZstReader::new(File::open(&path).unwrap()).unwrap();
+            jsonl.extend(rows.map(Result::unwrap));
+        }
+        let rows = (parquet.len() + jsonl.len() - before) as u64;
+        assert_eq!(file.rows.unwrap_or_default(), rows, "{}", file.path);
+    }
+    assert_eq!(parquet, jsonl);
+    let seqs: Vec<u64> = parquet.iter().map(|row| row.seq).collect();
+    let expected: Vec<u64> = (0..100).filter(|seq| seq % 10 != 9).collect();
+    assert_eq!(seqs, expected, "the first of equals is kept, in the order of prompts");
+    let digest = spec_digest(&spec).unwrap();
+    assert_eq!(parquet[3].id, row_id(&digest, 3));
+
+    let shards = content.files.iter().filter(|file| file.path.ends_with(".parquet")).count();
+    assert!(shards > 1);
+    assert_eq!(
+        content.files.last().unwrap().path,
+        format!("data/train-{:05}-of-{shards:05}.parquet", shards - 1)
+    );
+    assert_eq!(tree(&out).len(), content.files.len() + 1, "no temporary file is left");
+    let on_disk: Manifest =
+        serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(on_disk, manifest);
+}
+
+#[test]
+fn the_same_documents_give_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec("Up the ladder");
+    let mut trees = Vec::new();
+    for (name, size, reverse) in [("a", 16, false), ("b", 16, true), ("c", 50, false)] {
+        let mut segments = segments(&dir.path().join("s").join(name), &spec, size);
+        if reverse {
+            segments.reverse();
+        }
+        let out = dir.path().join(name);
+        assemble(&request(&spec, segments), &out).unwrap();
+        trees.push(tree(&out));
+    }
+    assert_eq!(trees[0], trees[1]);
+    assert_eq!(trees[0], trees[2], "how rows were cut into segments leaves no trace");
+
+    let segments = segments(&dir.path().join("s").join("a"), &spec, 16);
+    let mut later = request(&spec, segments);
+    later.run.assembled_at = datetime!(2030-01-01 00:00 UTC);
+    later.run.job = uuid::Uuid::max();
+    let manifest = assemble(&later, &dir.path().join("d")).unwrap();
+    let first: Manifest = serde_json::from_slice(&trees[0]["manifest.json"]).unwrap();
+    assert_eq!(manifest.content, first.content, "the run leaves no trace in the content");
+}
+
+#[test]
+fn the_commit_is_the_documented_function() {
+    let file = |path: &str, sha256: &str| hornbook_types::CorpusFile {
+        path: path.to_owned(),
+        bytes: 1,
+        sha256: sha256.to_owned(),
+        rows: None,
+    };
+    let files = [file("b", &"1".repeat(64)), file("a", &"0".repeat(64))];
+    let text = format!("a\0{}\nb\0{}\n", "0".repeat(64), "1".repeat(64));
+    let expected = hex::encode(<sha1::Sha1 as sha1::Digest>::digest(text.as_bytes()));
+    assert_eq!(commit_of(&files), expected);
+}
+
+#[test]
+fn formats_and_deduplication_are_the_jobs_choice() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spec = spec("Only lines");
+    spec.assembly.format = vec![ShardFormat::JsonlZst];
+    spec.assembly.dedup = DedupMode::None;
+    let segments = segments(&dir.path().join("segments"), &spec, 100);
+    let mut request = request(&spec, segments);
+    request.limits = ShardLimits::default();
+    let out = dir.path().join("out");
+    let manifest = assemble(&request, &out).unwrap();
+    assert_eq!(manifest.content.rows, 100);
+    let names: Vec<_> = tree(&out).into_keys().collect();
+    assert_eq!(names, ["README.md", "data/train-00000-of-00001.jsonl.zst", "manifest.json"]);
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(card.contains("path: data/train-*.jsonl.zst"), "{card}");
+}
+
+#[test]
+fn a_corpus_without_documents_can_still_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec("Nothing");
+    let out = dir.path().join("out");
+    let manifest = assemble(&request(&spec, Vec::new()), &out).unwrap();
+    assert_eq!(manifest.content.rows, 0);
+    let file = File::open(out.join("data/train-00000-of-00001.parquet")).unwrap();
+    assert_eq!(CorpusParquetReader::open(file).unwrap().count(), 0);
+}
+
+#[test]
+fn a_segment_exists_once_it_is_complete_and_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec("Up the ladder");
+    let digest = spec_digest(&spec).unwrap();
+    let unfinished = SegmentWriter::create(dir.path(), &digest, 0, 100).unwrap();
+    drop(unfinished);
+    assert_eq!(Segment::find(dir.path(), &digest, 0, 100).unwrap(), None);
+
+    let written = segments(dir.path(), &spec, 100).remove(0);
+    assert_eq!(Segment::find(dir.path(), &digest, 0, 100).unwrap(), Some(written.clone()));
+    assert_eq!(Segment::find(dir.path(), &"0".repeat(64), 0, 100).unwrap(), None, "another spec");
+
+    let path = dir.path().join("000000000000-000000000100.jsonl.zst");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.truncate(bytes.len() - 20);
+    fs::write(&path, bytes).unwrap();
+    let error = assemble(&request(&spec, vec![written.clone()]), &dir.path().join("out"))
+        .expect_err("the segment was cut off");
+    assert!(matches!(error, AssembleError::Segment { .. }), "{error}");
+    written.remove().unwrap();
+    assert_eq!(Segment::find(dir.path(), &digest, 0, 100).unwrap(), None);
+}
+
+#[test]
+fn an_assembly_can_be_stopped_and_names_the_file_that_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec("Up the ladder");
+    let segments = segments(&dir.path().join("segments"), &spec, 100);
+    let stopped = AssembleRequest { keep_going: &|| false, ..request(&spec, segments.clone()) };
+    let error = assemble(&stopped, &dir.path().join("a")).expect_err("stopped");
+    assert!(matches!(error, AssembleError::Stopped));
+
+    fs::write(dir.path().join("file"), "").unwrap();
+    let error = assemble(&request(&spec, segments), &dir.path().join("file/out"))
+        .expect_err("no directory");
+    assert!(matches!(&error, AssembleError::Io { .. }) && error.to_string().contains("file/out"));
+}
+
+#[test]
+fn the_card_survives_a_hostile_name_and_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec("a\"b: #c\n---\nlicense: mit <script> [x](javascript:1)");
+    let segments = segments(&dir.path().join("segments"), &spec, 100);
+    let mut request = request(&spec, segments);
+    request.partial = true;
+    request.before.rejected.insert("too_short".to_owned(), 3);
+    request.before.failed.insert("http|500".to_owned(), 2);
+    request.seeds.license = "my: own\nlicense".to_owned();
+    let out = dir.path().join("out");
+    assemble(&request, &out).unwrap();
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+
+    let header = card.strip_prefix("---\n").unwrap().split_once("\n---\n").unwrap().0;
+    let expected = "pretty_name: \"a\\\"b: #c\\n---\\nlicense: mit <script> [x](javascript:1)\"\n\
+        license: other\n\
+        license_name: \"my: own\\nlicense\"\n\
+        language:\n- en\n\
+        task_categories:\n- text-generation\n\
+        size_categories:\n- n<1K\n\
+        tags:\n- synthetic\n- textbooks\n- hornbook\n- partial\n\
+        configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*.parquet";
+    assert_eq!(header, expected);
+    assert!(!card[header.len()..].contains("<script>") && !card.contains("<b>"), "{card}");
+    assert!(card.contains("| failed: http\\|500 | 2 |"), "{card}");
+    assert!(card.contains("| rejected: too\\_short | 3 |"), "{card}");
+    assert!(card.contains("This corpus is partial"), "{card}");
+    assert!(card.contains("| story@1 | story | toddler@1 | 100 | 90 |"), "{card}");
+}
