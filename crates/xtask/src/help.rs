@@ -1,0 +1,20 @@
+//! `cargo xtask help`.
+
+/// Prints what there is.
+pub(crate) fn run() {
+    println!(
+        "\
+usage: cargo xtask VERB
+
+  quickstart [OPTIONS]     install what is missing, build, start the service and write a sample
+                           corpus; serves on until Ctrl-C. OPTIONS go to 'hornbook quickstart':
+                           --once (exit when the corpus is there), --listen, --data-dir, --out
+  test [--full] [FILTER..] install what tests need and run every check; --full adds the long tests;
+                           with a FILTER only the tests that match it run, and no other check
+  arrows                   check which crate uses which
+  compose                  check docker-compose.yml
+  model                    fetch the small real model and print where it lies
+  openapi                  write docs/openapi.json anew from the built service
+  help                     this"
+    );
+}
