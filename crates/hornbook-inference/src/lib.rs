@@ -24,6 +24,7 @@ pub use backend::{
 };
 pub use limited::Limited;
 pub use limiter::Limiter;
+pub use message::{MESSAGE_CHARS, clean};
 pub use openai::{OpenAiBackend, OpenAiConfig};
 pub use pool::EndpointPool;
 pub use retry::RetryPolicy;

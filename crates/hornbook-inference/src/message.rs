@@ -3,12 +3,12 @@
 use crate::Secret;
 
 /// Longest message of an error.
-pub(crate) const MESSAGE_CHARS: usize = 300;
+pub const MESSAGE_CHARS: usize = 300;
 /// Longest name that a server may give to a model or a finish reason.
 pub(crate) const NAME_CHARS: usize = 120;
 
 /// One line of at most `limit_chars`, without control characters and without the secret.
-pub(crate) fn clean(text: &str, secret: Option<&Secret>, limit_chars: usize) -> String {
+pub fn clean(text: &str, secret: Option<&Secret>, limit_chars: usize) -> String {
     let redacted = match secret.map(Secret::expose) {
         Some(key) if !key.is_empty() && text.contains(key) => text.replace(key, "[key]"),
         _ => text.to_owned(),

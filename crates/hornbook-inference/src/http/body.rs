@@ -15,11 +15,19 @@ pub async fn read_capped(mut response: Response, limit_bytes: usize) -> Result<B
         return Err(HttpError::TooLarge { limit_bytes });
     }
     let mut body = BytesMut::new();
-    while let Some(piece) = response.chunk().await.map_err(HttpError::from_client)? {
+    while let Some(piece) = next_piece(&mut response).await? {
         if body.len() + piece.len() > limit_bytes {
             return Err(HttpError::TooLarge { limit_bytes });
         }
         body.extend_from_slice(&piece);
     }
     Ok(body.freeze())
+}
+
+/// The next piece of a body as it comes off the connection; `None` at its end.
+///
+/// # Errors
+/// What broke the reading; a body shorter than announced is `Interrupted`.
+pub async fn next_piece(response: &mut Response) -> Result<Option<Bytes>, HttpError> {
+    response.chunk().await.map_err(HttpError::from_client)
 }

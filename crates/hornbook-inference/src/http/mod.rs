@@ -13,7 +13,7 @@ mod resolve;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use body::read_capped;
+pub use body::{next_piece, read_capped};
 pub use error::HttpError;
 pub use guard::GuardPolicy;
 pub use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
