@@ -203,9 +203,12 @@ impl Parts {
                 runs: "models with room for a prompt and an answer",
             });
         }
-        let kv_bytes =
-            KvCache::bytes(&shape, config.slots, context_tokens).unwrap_or(u64::MAX);
-        LoadError::check_limit("the memory for keys and values, in bytes,", kv_bytes, KV_BYTES_MAX)?;
+        let kv_bytes = KvCache::bytes(&shape, config.slots, context_tokens).unwrap_or(u64::MAX);
+        LoadError::check_limit(
+            "the memory for keys and values, in bytes,",
+            kv_bytes,
+            KV_BYTES_MAX,
+        )?;
         let tokenizer = TextTokenizer::read(&file.metadata)?;
         let chat = ChatTemplate::read(&file.metadata)?;
         let model = Model::load(&file, shape, tokenizer.vocabulary(), context_tokens)?;

@@ -41,7 +41,9 @@ pub enum LoadError {
         left_bytes: u64,
     },
     /// The file contradicts itself or the format.
-    #[error("the model file is damaged: {what}: {detail}; fetch it again with `hornbook model pull`")]
+    #[error(
+        "the model file is damaged: {what}: {detail}; fetch it again with `hornbook model pull`"
+    )]
     Malformed {
         /// What was being read.
         what: String,

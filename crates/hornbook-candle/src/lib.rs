@@ -9,14 +9,16 @@
 //! and sequences join and leave between any two passes. `sample` draws each next token from the
 //! row's logits with a random source of the sequence's own.
 //!
-//! The same prompt, seed and file give the same answer when the engine does the same passes.
-//! What else is in a pass can change the last bits of a product, because `gemm` picks its kernel
-//! by the number of rows; near ties may then fall the other way.
+//! The same prompt, sampling, seed and file give the same answer on the same instruction set,
+//! whatever else is in a pass, however many slots and threads there are: every row is computed
+//! by itself, each sum in one fixed order.
 
 mod config;
 mod engine;
 mod error;
 mod gguf;
+#[cfg(test)]
+mod golden;
 mod model;
 mod sample;
 mod schedule;

@@ -1,7 +1,7 @@
 //! Turning a tensor's blocks into 32-bit floats.
 
-use candle_core::quantized::ggml_file::qtensor_from_ggml;
 use candle_core::Device;
+use candle_core::quantized::ggml_file::qtensor_from_ggml;
 
 use crate::LoadError;
 
@@ -27,9 +27,10 @@ impl GgufFile<'_> {
         if !bytes.as_ptr().addr().is_multiple_of(8) {
             return Err(bad("lies unaligned in memory".to_owned()));
         }
-        let floats: Vec<f32> = qtensor_from_ggml(info.dtype, bytes, info.dims.clone(), &Device::Cpu)
-            .and_then(|tensor| tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1())
-            .map_err(|error| bad(format!("cannot be read: {error}")))?;
+        let floats: Vec<f32> =
+            qtensor_from_ggml(info.dtype, bytes, info.dims.clone(), &Device::Cpu)
+                .and_then(|tensor| tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1())
+                .map_err(|error| bad(format!("cannot be read: {error}")))?;
         if !floats.iter().all(|number| number.is_finite()) {
             return Err(bad("holds a number that is not finite".to_owned()));
         }

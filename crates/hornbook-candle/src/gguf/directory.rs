@@ -46,7 +46,11 @@ impl<'a> GgufFile<'a> {
         let tensor_count = reader.u64("the number of tensors")?;
         let entry_count = reader.u64("the number of metadata entries")?;
         LoadError::check_limit("the number of tensors", tensor_count, TENSORS_MAX)?;
-        LoadError::check_limit("the number of metadata entries", entry_count, METADATA_ENTRIES_MAX)?;
+        LoadError::check_limit(
+            "the number of metadata entries",
+            entry_count,
+            METADATA_ENTRIES_MAX,
+        )?;
         let metadata = read_metadata(&mut reader, entry_count)?;
         let alignment = alignment(&metadata)?;
         let mut tensors = BTreeMap::new();
@@ -67,7 +71,9 @@ impl<'a> GgufFile<'a> {
 fn check_magic(reader: &mut Reader<'_>) -> Result<(), LoadError> {
     let magic = reader.take(4, "the magic number")?;
     if magic != MAGIC {
-        return Err(LoadError::NotGguf { detail: format!("it begins with {:?}", magic.escape_ascii().to_string()) });
+        return Err(LoadError::NotGguf {
+            detail: format!("it begins with {:?}", magic.escape_ascii().to_string()),
+        });
     }
     let version = reader.u32("the version")?;
     if version == BIG_ENDIAN_VERSION {
@@ -127,7 +133,7 @@ fn read_tensor_info(
     let mut dims = Vec::new();
     for _ in 0..rank {
         let size = reader.u64(WHAT)?;
-        elements = elements.checked_mul(size).unwrap_or(u64::MAX);
+        elements = elements.saturating_mul(size);
         LoadError::check_limit("a tensor, in elements,", elements, TENSOR_ELEMENTS_MAX)?;
         dims.push(size as usize);
     }

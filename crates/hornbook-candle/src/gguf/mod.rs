@@ -1,7 +1,7 @@
 //! Opening a GGUF file: header, metadata, tensor directory, tensors. The file is hostile input.
 
-mod directory;
 mod dequantise;
+mod directory;
 mod reader;
 mod value;
 

@@ -71,7 +71,11 @@ impl Value {
         };
         // Before anything is allocated: a count that the file cannot hold is cut off or forged.
         reader.expect(elements.saturating_mul(each_bytes), WHAT)?;
-        LoadError::check_limit("an array in the metadata, in elements,", elements, ARRAY_ELEMENTS_MAX)?;
+        LoadError::check_limit(
+            "an array in the metadata, in elements,",
+            elements,
+            ARRAY_ELEMENTS_MAX,
+        )?;
         match kind {
             TEXT => {
                 let read = (0..elements).map(|_| reader.text(WHAT).map(str::to_owned));

@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::KvCache;
 use super::attention::attention;
-use super::kernel::Panel;
+use super::linear::ProductScratch;
 use super::norm::rms_norm;
 use super::weights::{Layer, Model};
-use super::KvCache;
 
 /// One token of one sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(crate) struct Scratch {
     gate: Vec<f32>,
     up: Vec<f32>,
     logits: Vec<f32>,
-    sums: Vec<Panel>,
+    products: ProductScratch,
 }
 
 impl Model {
@@ -67,7 +67,7 @@ impl Model {
         rms_norm(&scratch.added[..last], &self.output_norm, self.shape.norm_epsilon, normed);
         if !wanted.is_empty() {
             let output = self.output.as_ref().unwrap_or(&self.embedding);
-            output.apply(normed, &mut scratch.sums, &mut scratch.logits);
+            output.apply(normed, &mut scratch.products, &mut scratch.logits);
         }
         &mut scratch.logits
     }
@@ -80,11 +80,11 @@ impl Model {
         scratch: &mut Scratch,
     ) {
         let shape = &self.shape;
-        let Scratch { hidden, normed, queries, keys, values, mixed, added, sums, .. } = scratch;
+        let Scratch { hidden, normed, queries, keys, values, mixed, added, products, .. } = scratch;
         rms_norm(hidden, &layer.attention_norm, shape.norm_epsilon, normed);
-        layer.query.apply(normed, sums, queries);
-        layer.key.apply(normed, sums, keys);
-        layer.value.apply(normed, sums, values);
+        layer.query.apply(normed, products, queries);
+        layer.key.apply(normed, products, keys);
+        layer.value.apply(normed, products, values);
         let per_row = queries
             .chunks_exact_mut(shape.query_width())
             .zip(keys.chunks_exact_mut(shape.kv_width()))
@@ -95,22 +95,22 @@ impl Model {
             cache.write(row.slot, row.position, key, value);
         }
         attention(shape, cache, rows, queries, mixed);
-        layer.attention_output.apply(mixed, sums, added);
+        layer.attention_output.apply(mixed, products, added);
         add(hidden, added);
     }
 
     fn feed_forward(&self, layer: &Layer, scratch: &mut Scratch) {
-        let Scratch { hidden, normed, added, gate, up, sums, .. } = scratch;
+        let Scratch { hidden, normed, added, gate, up, products, .. } = scratch;
         rms_norm(hidden, &layer.feed_forward_norm, self.shape.norm_epsilon, normed);
-        layer.gate.apply(normed, sums, gate);
-        layer.up.apply(normed, sums, up);
+        layer.gate.apply(normed, products, gate);
+        layer.up.apply(normed, products, up);
         let width = self.shape.feed_forward;
         gate.par_chunks_mut(width).zip(up.par_chunks(width)).for_each(|(gate, up)| {
             for (gate, up) in gate.iter_mut().zip(up) {
                 *gate *= up / (1.0 + (-*gate).exp());
             }
         });
-        layer.down.apply(gate, sums, added);
+        layer.down.apply(gate, products, added);
         add(hidden, added);
     }
 }

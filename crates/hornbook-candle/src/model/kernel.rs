@@ -45,63 +45,71 @@ fn has_avx2() -> bool {
     std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
 }
 
-/// Rows times one panel: `panel` is `[inputs]`, `input` `[rows, inputs]`, `sums` `[rows]`.
+/// Interleaves rows as [`multiply`] wants them: the first numbers of six rows, their second
+/// numbers, and so on; then the next six rows. Rows that are left over are interleaved alike.
+pub(super) fn interleave(input: &[f32], inputs: usize, packed: &mut Vec<f32>) {
+    packed.clear();
+    for block in input.chunks(ROWS * inputs) {
+        for index in 0..inputs {
+            packed.extend(block.iter().skip(index).step_by(inputs));
+        }
+    }
+}
+
+/// Rows times one panel: `panel` is `[inputs]`, `packed` what [`interleave`] made, `sums` `[rows]`.
 ///
 /// Every sum runs over the inputs in their order, whatever the number of rows.
-pub(super) fn multiply(panel: &[Panel], input: &[f32], sums: &mut [Panel]) {
+pub(super) fn multiply(panel: &[Panel], packed: &[f32], sums: &mut [Panel]) {
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
         // SAFETY: the two features that the function is compiled for were just detected.
         #[expect(unsafe_code, reason = "calling code compiled for a detected instruction set")]
         unsafe {
-            multiply_avx2(panel, input, sums);
+            multiply_avx2(panel, packed, sums);
         }
         return;
     }
-    multiply_rows::<ALWAYS_FUSED>(panel, input, sums);
+    multiply_rows::<ALWAYS_FUSED>(panel, packed, sums);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn multiply_avx2(panel: &[Panel], input: &[f32], sums: &mut [Panel]) {
-    multiply_rows::<true>(panel, input, sums);
+fn multiply_avx2(panel: &[Panel], packed: &[f32], sums: &mut [Panel]) {
+    multiply_rows::<true>(panel, packed, sums);
 }
 
 #[inline(always)]
-fn multiply_rows<const FUSED: bool>(panel: &[Panel], input: &[f32], sums: &mut [Panel]) {
-    let inputs = panel.len();
-    let blocks = sums.chunks_mut(ROWS).zip(input.chunks(ROWS * inputs));
-    for (sums, input) in blocks {
+fn multiply_rows<const FUSED: bool>(panel: &[Panel], packed: &[f32], sums: &mut [Panel]) {
+    let blocks = sums.chunks_mut(ROWS).zip(packed.chunks(ROWS * panel.len()));
+    for (sums, packed) in blocks {
         match sums.len() {
-            1 => multiply_block::<1, FUSED>(panel, input, sums),
-            2 => multiply_block::<2, FUSED>(panel, input, sums),
-            3 => multiply_block::<3, FUSED>(panel, input, sums),
-            4 => multiply_block::<4, FUSED>(panel, input, sums),
-            5 => multiply_block::<5, FUSED>(panel, input, sums),
-            _ => multiply_block::<ROWS, FUSED>(panel, input, sums),
+            1 => multiply_block::<1, FUSED>(panel, packed, sums),
+            2 => multiply_block::<2, FUSED>(panel, packed, sums),
+            3 => multiply_block::<3, FUSED>(panel, packed, sums),
+            4 => multiply_block::<4, FUSED>(panel, packed, sums),
+            5 => multiply_block::<5, FUSED>(panel, packed, sums),
+            _ => multiply_block::<ROWS, FUSED>(panel, packed, sums),
         }
     }
 }
 
-/// The sums of a few rows stay in registers while the panel streams by.
+/// The sums of a few rows stay in registers while the panel streams by. Nothing in the loop can
+/// panic: with a bounds check in it the compiler stores all sums at every turn.
 #[inline(always)]
 fn multiply_block<const COUNT: usize, const FUSED: bool>(
     panel: &[Panel],
-    input: &[f32],
+    packed: &[f32],
     sums: &mut [Panel],
 ) {
-    let inputs = panel.len();
-    let rows: [&[f32]; COUNT] = std::array::from_fn(|row| &input[row * inputs..][..inputs]);
     let mut totals = [[0.0_f32; PANEL]; COUNT];
-    for (index, weights) in panel.iter().enumerate() {
+    for (weights, numbers) in panel.iter().zip(packed.as_chunks::<COUNT>().0) {
         for row in 0..COUNT {
-            let number = rows[row][index];
             for lane in 0..PANEL {
-                totals[row][lane] = fused::<FUSED>(number, weights[lane], totals[row][lane]);
+                totals[row][lane] = fused::<FUSED>(numbers[row], weights[lane], totals[row][lane]);
             }
         }
     }
-    sums[..COUNT].copy_from_slice(&totals);
+    sums.copy_from_slice(&totals);
 }
 
 /// Softmax(queries x keys / sqrt(head_dim)) x values; `weights` is scratch, `output` like

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::kernel::{PANEL, Panel, multiply};
+use super::kernel::{PANEL, Panel, interleave, multiply};
 
 /// A weight matrix that rows are multiplied by. Another kernel replaces the inside of this type
 /// and nothing else.
@@ -16,6 +16,13 @@ pub(crate) struct Linear {
     panels: Vec<Panel>,
     inputs: usize,
     outputs: usize,
+}
+
+/// Memory that products reuse.
+#[derive(Default)]
+pub(crate) struct ProductScratch {
+    packed: Vec<f32>,
+    sums: Vec<Panel>,
 }
 
 impl Linear {
@@ -36,15 +43,17 @@ impl Linear {
     }
 
     /// Multiplies whole rows: `input` is `[rows, inputs]`, `output` becomes `[rows, outputs]`.
-    pub(crate) fn apply(&self, input: &[f32], scratch: &mut Vec<Panel>, output: &mut [f32]) {
+    pub(crate) fn apply(&self, input: &[f32], scratch: &mut ProductScratch, output: &mut [f32]) {
+        let ProductScratch { packed, sums } = scratch;
         let rows = input.len() / self.inputs;
-        scratch.resize(self.outputs.div_ceil(PANEL) * rows, [0.0; PANEL]);
-        let per_panel = scratch.par_chunks_mut(rows).zip(self.panels.par_chunks(self.inputs));
-        per_panel.for_each(|(sums, panel)| multiply(panel, input, sums));
-        let scratch = &*scratch;
+        interleave(input, self.inputs, packed);
+        sums.resize(self.outputs.div_ceil(PANEL) * rows, [0.0; PANEL]);
+        let per_panel = sums.par_chunks_mut(rows).zip(self.panels.par_chunks(self.inputs));
+        per_panel.for_each(|(sums, panel)| multiply(panel, packed, sums));
+        let sums = &*sums;
         let per_row = output.par_chunks_mut(self.outputs).with_min_len(4).enumerate();
         per_row.for_each(|(row, output)| {
-            let sums = scratch.iter().skip(row).step_by(rows);
+            let sums = sums.iter().skip(row).step_by(rows);
             for (lanes, sums) in output.chunks_mut(PANEL).zip(sums) {
                 lanes.copy_from_slice(&sums[..lanes.len()]);
             }
@@ -76,11 +85,11 @@ mod tests {
             let input = numbers(rows * inputs, 2);
             let linear = Linear::new(&weights, inputs);
             let mut together = vec![0.0; rows * outputs];
-            linear.apply(&input, &mut Vec::new(), &mut together);
+            linear.apply(&input, &mut ProductScratch::default(), &mut together);
             for row in 0..rows {
                 let input = &input[row * inputs..][..inputs];
                 let mut alone = vec![0.0; outputs];
-                linear.apply(input, &mut Vec::new(), &mut alone);
+                linear.apply(input, &mut ProductScratch::default(), &mut alone);
                 assert_eq!(alone, together[row * outputs..][..outputs], "bit for bit");
                 for (output, sum) in alone.iter().enumerate() {
                     let weights = &weights[output * inputs..][..inputs];

@@ -54,10 +54,9 @@ impl ModelShape {
         if !head_dim.is_multiple_of(2) || head_dim as u64 > HEAD_DIM_MAX {
             return Err(unsupported(format!("heads of {head_dim} numbers")));
         }
-        for (key, wanted) in [
-            ("llama.rope.dimension_count", head_dim),
-            ("llama.attention.value_length", head_dim),
-        ] {
+        for (key, wanted) in
+            [("llama.rope.dimension_count", head_dim), ("llama.attention.value_length", head_dim)]
+        {
             if let Some(found) = metadata.integer(key)
                 && found != wanted as i64
             {

@@ -1,8 +1,8 @@
 //! Which rows the next pass computes, and what becomes of its logits.
 
 mod answer;
-mod sequence;
 mod scheduler;
+mod sequence;
 
 pub(crate) use answer::{cancelled, gone, stopped};
 pub(crate) use scheduler::{Desk, Scheduler};

@@ -182,7 +182,8 @@ mod tests {
         assert_eq!(readable(b"plain".to_vec()), ("plain".to_owned(), false));
         assert_eq!(readable(b"a\0b".to_vec()), ("a\u{fffd}b".to_owned(), true));
         assert_eq!(readable(b"half \xe2\x82".to_vec()), ("half \u{fffd}".to_owned(), false));
-        let long = readable([b'a'].repeat(ANSWER_BYTES - 1).into_iter().chain(*b"\xc3\xa9").collect());
+        let long =
+            readable([b'a'].repeat(ANSWER_BYTES - 1).into_iter().chain(*b"\xc3\xa9").collect());
         assert_eq!(long.0.len(), ANSWER_BYTES - 1);
     }
 }

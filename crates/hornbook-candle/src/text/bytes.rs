@@ -28,7 +28,8 @@ mod tests {
 
     #[test]
     fn spells_every_byte_once() {
-        let mut found: Vec<u8> = (0..0x200).filter_map(char::from_u32).filter_map(byte_of).collect();
+        let mut found: Vec<u8> =
+            (0..0x200).filter_map(char::from_u32).filter_map(byte_of).collect();
         found.sort_unstable();
         assert_eq!(found, (0..=u8::MAX).collect::<Vec<_>>());
         assert_eq!(bytes_of("Ġthe").as_deref(), Some(&b" the"[..]));

@@ -44,15 +44,16 @@ impl ChatTemplate {
         // As the Hugging Face libraries set up Jinja for chat templates.
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_fuel(Some(FUEL));
         environment.add_function("raise_exception", |message: String| -> Result<(), _> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
-        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| {
-            LoadError::malformed("tokenizer.chat_template", error.to_string())
-        })?;
+        environment
+            .add_template_owned(NAME, source.to_owned())
+            .map_err(|error| LoadError::malformed("tokenizer.chat_template", error.to_string()))?;
         Ok(Self { environment })
     }
 

@@ -1,0 +1,99 @@
+//! The real model's tokens and logits against an independent computation.
+//!
+//! `tests/fixtures/reference.py` made the fixture and says how: byte-pair encoding written out in
+//! Python over the published patterns, Jinja for the chat template, and the forward pass in
+//! 64-bit floats. Its token ids were also compared, once and all equal, with the `tokenizers`
+//! package configured as SmolLM2 publishes it.
+
+use hornbook_inference::ChatMessage;
+use serde::Deserialize;
+
+use crate::gguf::{self, GgufFile};
+use crate::model::{KvCache, Model, ModelShape, Row, Scratch};
+use crate::text::{ChatTemplate, TextTokenizer};
+
+const REFERENCE: &str = include_str!("../tests/fixtures/smollm2.json");
+const POSITIONS: usize = 128;
+/// What 32-bit sums over 1,536 products in 30 layers may differ from 64-bit ones.
+const TOLERANCE: f32 = 0.01;
+
+#[derive(Deserialize)]
+struct Reference {
+    texts: Vec<Text>,
+    written: Vec<Written>,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+    ids: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    prompt: String,
+    prompt_ids: Vec<u32>,
+    first_logits: Vec<(u32, f32)>,
+    ids: Vec<u32>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are told by the environment where it lies")]
+fn real_file() -> Option<Vec<u8>> {
+    let Some(path) = std::env::var_os("HORNBOOK_TEST_MODEL") else {
+        eprintln!("SKIPPED: HORNBOOK_TEST_MODEL names no model file");
+        return None;
+    };
+    Some(gguf::read_file(path.as_ref()).expect("the file is read").bytes)
+}
+
+fn reference() -> Reference {
+    serde_json::from_str(REFERENCE).expect("the fixture parses")
+}
+
+#[test]
+fn tokens_are_the_reference_s() {
+    let Some(bytes) = real_file() else { return };
+    let file = GgufFile::parse(&bytes).expect("the file parses");
+    let tokenizer = TextTokenizer::read(&file.metadata).expect("the tokenizer is known");
+    let chat = ChatTemplate::read(&file.metadata).expect("the template parses");
+    let reference = reference();
+    for Text { text, ids } in reference.texts {
+        assert_eq!(tokenizer.encode_plain(&text).as_ref(), Ok(&ids), "{text:?}");
+        let bytes: Vec<u8> = ids.iter().flat_map(|id| tokenizer.bytes(*id)).copied().collect();
+        assert_eq!(String::from_utf8(bytes).as_deref(), Ok(text.as_str()));
+    }
+    for Written { prompt, prompt_ids, .. } in reference.written {
+        let message = ChatMessage { role: "user".to_owned(), content: prompt };
+        let tokens = chat.encode(&[message], &tokenizer).expect("a prompt");
+        assert_eq!(tokens, prompt_ids);
+    }
+    assert!(tokenizer.is_end(0) && tokenizer.is_end(2) && !tokenizer.is_end(100));
+}
+
+#[test]
+fn logits_are_the_reference_s() {
+    let Some(bytes) = real_file() else { return };
+    let file = GgufFile::parse(&bytes).expect("the file parses");
+    let shape = ModelShape::read(&file.metadata).expect("the shape is known");
+    let mut cache = KvCache::new(&shape, 2, POSITIONS);
+    let model = Model::load(&file, shape, 49_152, POSITIONS).expect("the weights load");
+    let reference = reference();
+    // Both prompts in one pass, cut unevenly, the second prompt's slot first.
+    let mut rows = Vec::new();
+    let mut wanted = Vec::new();
+    for (slot, written) in reference.written.iter().enumerate().rev() {
+        let placed = written.prompt_ids.iter().zip(0..);
+        rows.extend(placed.map(|(token, position)| Row { slot, position, token: *token }));
+        wanted.push(rows.len() - 1);
+    }
+    let mut scratch = Scratch::default();
+    let logits = model.forward(&mut cache, &rows, &wanted, &mut scratch).to_vec();
+    for (written, logits) in reference.written.iter().rev().zip(logits.chunks(49_152)) {
+        for (token, expected) in &written.first_logits {
+            let found = logits[*token as usize];
+            assert!((found - expected).abs() < TOLERANCE, "{token}: {found} is not {expected}");
+        }
+        let best = (0..49_152).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
+        assert_eq!(best, written.ids.first().map(|id| *id as usize));
+    }
+}

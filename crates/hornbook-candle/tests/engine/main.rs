@@ -1,0 +1,8 @@
+//! The engine through its front door: loading, writing, giving up, and bad files.
+
+mod complete;
+mod give_up;
+mod load;
+mod prompt;
+mod real;
+mod tiny;
