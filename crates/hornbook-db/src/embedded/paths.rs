@@ -45,6 +45,7 @@ impl Layout {
 /// Makes the data directory if need be, proves that the server's user can reach it, and returns its real path.
 pub(super) fn make_data_dir(data_dir: &Path, user: ServerUser) -> Result<PathBuf, StartError> {
     let absolute = std::path::absolute(data_dir).map_err(StartError::file("resolve", data_dir))?;
+    check_enterable(&absolute, user)?;
     let missing: Vec<&Path> = absolute.ancestors().take_while(|dir| !dir.exists()).collect();
     fs::create_dir_all(&absolute).map_err(StartError::file("make directory", &absolute))?;
     for dir in missing {
@@ -58,30 +59,36 @@ pub(super) fn make_data_dir(data_dir: &Path, user: ServerUser) -> Result<PathBuf
     Ok(real)
 }
 
-/// Fails with the name of the first directory on the way to `dir`, itself included, that `user` cannot enter.
+/// Fails with the name of the first directory on the way to `dir`, itself included, that `user` cannot enter; what
+/// does not exist yet stands in nobody's way.
 pub(super) fn check_enterable(dir: &Path, user: ServerUser) -> Result<(), StartError> {
     let mut way: Vec<&Path> = dir.ancestors().collect();
     way.reverse();
     for step in way {
-        let enters = if user.switch {
-            let meta = fs::metadata(step).map_err(StartError::file("look at", step))?;
-            let mode = meta.mode();
-            if meta.uid() == user.uid {
-                mode & 0o100 != 0
-            } else if meta.gid() == user.gid {
-                mode & 0o010 != 0
-            } else {
-                mode & 0o001 != 0
-            }
-        } else {
-            // The kernel knows this process's groups and access lists better than the mode bits tell.
-            fs::metadata(step.join(".")).is_ok()
+        // As another user the mode bits decide; for its own the kernel knows groups and access lists better.
+        let looked = if user.switch { fs::metadata(step) } else { fs::metadata(step.join(".")) };
+        let enters = match looked {
+            Ok(meta) => !user.switch || meta.mode() & entry_bit(&meta, user) != 0,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => false,
+            Err(error) => return Err(StartError::file("look at", step)(error)),
         };
         if !enters {
             return Err(StartError::CannotEnter { path: step.to_path_buf(), uid: user.uid });
         }
     }
     Ok(())
+}
+
+/// The mode bit that lets `user` pass.
+fn entry_bit(meta: &fs::Metadata, user: ServerUser) -> u32 {
+    if meta.uid() == user.uid {
+        0o100
+    } else if meta.gid() == user.gid {
+        0o010
+    } else {
+        0o001
+    }
 }
 
 /// Makes the server's own directories and returns the user that owns the cluster.
