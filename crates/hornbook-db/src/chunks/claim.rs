@@ -1,0 +1,155 @@
+//! Taking a chunk: one that nobody holds any more, or the next that is cut from the job.
+
+use hornbook_types::JobState;
+use hornbook_types::limits::{CHUNK_PROMPTS_MAX, CHUNK_PROMPTS_MIN, LEASE_SECONDS};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Lease, LeaseKey, LeaseToken};
+use crate::convert::{from_sql, to_sql};
+use crate::jobs::{Locked, enter, lock};
+use crate::{Db, DbError};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    chunk: i64,
+    lo: i64,
+    hi: i64,
+    attempt: i32,
+    deaths: i32,
+    lease_token: i64,
+}
+
+/// Leases about `prompts` prompts to `worker` from the job that should go next among those that
+/// `endpoints` may serve; `None` when there is nothing to do.
+///
+/// Next is the highest priority, then the job least recently served, then the oldest. The first
+/// claim of a queued job makes it run.
+pub async fn claim(
+    db: &Db,
+    worker: Uuid,
+    endpoints: &[String],
+    prompts: u64,
+) -> Result<Option<Lease>, DbError> {
+    let prompts = prompts.clamp(CHUNK_PROMPTS_MIN, CHUNK_PROMPTS_MAX);
+    let mut tx = db.begin().await?;
+    let Some(job) = pick(&mut tx, endpoints).await? else {
+        return Ok(None);
+    };
+    let before = lock(&mut tx, job).await?;
+    let leased = match take_over(&mut tx, job, worker).await? {
+        Some(row) => Some((row, false)),
+        None => cut(&mut tx, &before, worker, prompts).await?.map(|row| (row, true)),
+    };
+    let Some((row, fresh)) = leased else {
+        return Ok(None);
+    };
+    if before.state == JobState::Queued {
+        enter(&mut tx, job, JobState::Queued, JobState::Running, None).await?;
+    }
+    sqlx::query("UPDATE jobs SET last_claimed_at = clock_timestamp() WHERE id = $1")
+        .bind(job)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(Some(Lease {
+        key: LeaseKey { job_id: job, chunk: row.chunk, token: LeaseToken(row.lease_token) },
+        lo: from_sql(row.lo),
+        hi: from_sql(row.hi),
+        attempt: row.attempt,
+        deaths: row.deaths,
+        fresh,
+    }))
+}
+
+/// Locks the job to serve next.
+///
+/// Jobs that another worker is just claiming from are passed over; when nothing else is to be
+/// done, it is waited for, so that a single job does not leave the others idle.
+async fn pick(tx: &mut PgConnection, endpoints: &[String]) -> Result<Option<Uuid>, DbError> {
+    const PICK: [&str; 2] = [
+        "SELECT j.id FROM jobs AS j
+          WHERE j.state IN ('queued', 'running') AND j.endpoints && $1
+            AND (j.next_seq < j.total OR EXISTS (
+                SELECT FROM job_chunks AS c WHERE c.job_id = j.id AND c.state <> 'done'
+                   AND (c.state = 'requeued' OR c.lease_expires_at < clock_timestamp())))
+          ORDER BY j.priority DESC, j.last_claimed_at NULLS FIRST, j.id LIMIT 1
+            FOR NO KEY UPDATE OF j SKIP LOCKED",
+        "SELECT j.id FROM jobs AS j
+          WHERE j.state IN ('queued', 'running') AND j.endpoints && $1
+            AND (j.next_seq < j.total OR EXISTS (
+                SELECT FROM job_chunks AS c WHERE c.job_id = j.id AND c.state <> 'done'
+                   AND (c.state = 'requeued' OR c.lease_expires_at < clock_timestamp())))
+          ORDER BY j.priority DESC, j.last_claimed_at NULLS FIRST, j.id LIMIT 1
+            FOR NO KEY UPDATE OF j",
+    ];
+    for statement in PICK {
+        let found = sqlx::query_scalar(statement).bind(endpoints).fetch_optional(&mut *tx).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// A chunk that was handed back, or whose owner let the lease run out; the latter counts as a death.
+async fn take_over(tx: &mut PgConnection, job: Uuid, worker: Uuid) -> Result<Option<Row>, DbError> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT chunk FROM job_chunks WHERE job_id = $1 AND state <> 'done'
+            AND (state = 'requeued' OR lease_expires_at < clock_timestamp())
+          ORDER BY chunk LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+    )
+    .bind(job)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(chunk) = found else {
+        return Ok(None);
+    };
+    Ok(Some(
+        sqlx::query_as(
+            "UPDATE job_chunks SET deaths = deaths + CASE WHEN state = 'leased' THEN 1 ELSE 0 END,
+                    state = 'leased', lease_token = nextval('lease_tokens'), lease_owner = $3,
+                    lease_expires_at = clock_timestamp() + make_interval(secs => $4)
+              WHERE job_id = $1 AND chunk = $2
+             RETURNING chunk, lo, hi, attempt, deaths, lease_token",
+        )
+        .bind(job)
+        .bind(chunk)
+        .bind(worker)
+        .bind(LEASE_SECONDS as f64)
+        .fetch_one(tx)
+        .await?,
+    ))
+}
+
+/// The next chunk cut from the job, whose row is locked.
+async fn cut(
+    tx: &mut PgConnection,
+    before: &Locked,
+    worker: Uuid,
+    prompts: u64,
+) -> Result<Option<Row>, DbError> {
+    if before.next_seq >= before.total {
+        return Ok(None);
+    }
+    let hi = before.next_seq.saturating_add(to_sql(prompts)).min(before.total);
+    let row = sqlx::query_as(
+        "WITH cut AS (
+             UPDATE jobs SET next_seq = $3, next_chunk = next_chunk + 1
+              WHERE id = $1 AND next_seq = $2 RETURNING next_chunk - 1 AS chunk
+         )
+         INSERT INTO job_chunks (job_id, chunk, lo, hi, state, lease_token, lease_owner, lease_expires_at)
+         SELECT $1, chunk, $2, $3, 'leased', nextval('lease_tokens'), $4,
+                clock_timestamp() + make_interval(secs => $5)
+           FROM cut
+         RETURNING chunk, lo, hi, attempt, deaths, lease_token",
+    )
+    .bind(before.id)
+    .bind(before.next_seq)
+    .bind(hi)
+    .bind(worker)
+    .bind(LEASE_SECONDS as f64)
+    .fetch_one(tx)
+    .await?;
+    Ok(Some(row))
+}

@@ -1,0 +1,60 @@
+//! Adding a chunk's counts to its job's, or taking them out again.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::DbError;
+
+/// Whether a chunk's counts come to its job's or leave them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// The chunk is done now.
+    Plus,
+    /// The chunk is opened again.
+    Minus,
+}
+
+/// Folds one chunk; the job's row must be locked, which keeps the cells to one writer as well.
+///
+/// A job's counters are always the sums over its chunks that are done, no more and no less.
+pub(crate) async fn fold(
+    tx: &mut PgConnection,
+    job: Uuid,
+    chunk: i64,
+    sign: Sign,
+) -> Result<(), DbError> {
+    let factor: i64 = match sign {
+        Sign::Plus => 1,
+        Sign::Minus => -1,
+    };
+    let folded = sqlx::query(
+        "UPDATE jobs AS j SET accepted = j.accepted + $3 * c.accepted,
+                rejected = j.rejected + $3 * c.rejected, failed = j.failed + $3 * c.failed,
+                prompt_tokens = j.prompt_tokens + $3 * c.prompt_tokens,
+                completion_tokens = j.completion_tokens + $3 * c.completion_tokens,
+                cached_tokens = j.cached_tokens + $3 * c.cached_tokens, usd = j.usd + $3 * c.usd
+           FROM job_chunks AS c WHERE j.id = $1 AND c.job_id = $1 AND c.chunk = $2",
+    )
+    .bind(job)
+    .bind(chunk)
+    .bind(factor)
+    .execute(&mut *tx)
+    .await?;
+    DbError::expect_one(folded.rows_affected(), "chunk")?;
+    sqlx::query(
+        "INSERT INTO job_cells (job_id, audience, format, verdict, reason, count, tokens)
+         SELECT $1, split_part(e.key, ' ', 1), split_part(e.key, ' ', 2), split_part(e.key, ' ', 3),
+                array_to_string((string_to_array(e.key, ' '))[4:], ' '),
+                $3 * (e.value ->> 0)::bigint, $3 * (e.value ->> 1)::bigint
+           FROM job_chunks AS c CROSS JOIN LATERAL jsonb_each(c.cells) AS e
+          WHERE c.job_id = $1 AND c.chunk = $2
+         ON CONFLICT (job_id, audience, format, verdict, reason) DO UPDATE
+            SET count = job_cells.count + excluded.count, tokens = job_cells.tokens + excluded.tokens",
+    )
+    .bind(job)
+    .bind(chunk)
+    .bind(factor)
+    .execute(tx)
+    .await?;
+    Ok(())
+}

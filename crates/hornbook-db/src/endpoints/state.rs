@@ -1,0 +1,50 @@
+//! Whether an endpoint takes prompts: said by users, and by workers that see it fail.
+
+use hornbook_types::{EndpointState, Slug};
+
+use super::Endpoint;
+use crate::{Db, DbError};
+
+/// Sends it nothing more until it is resumed.
+pub async fn pause(db: &Db, name: &Slug) -> Result<Endpoint, DbError> {
+    ask(db, name, EndpointState::Paused).await
+}
+
+/// Lets it take prompts again, whatever stopped it.
+pub async fn resume(db: &Db, name: &Slug) -> Result<Endpoint, DbError> {
+    ask(db, name, EndpointState::Ready).await
+}
+
+async fn ask(db: &Db, name: &Slug, state: EndpointState) -> Result<Endpoint, DbError> {
+    let updated = sqlx::query(
+        "UPDATE endpoints SET state = $2, message = NULL, updated_at = now() WHERE name = $1",
+    )
+    .bind(name.as_str())
+    .bind(state.as_str())
+    .execute(db.pool())
+    .await?;
+    DbError::expect_one(updated.rows_affected(), "endpoint")?;
+    super::get(db, name).await
+}
+
+/// Notes what a worker found; false when nothing changed.
+///
+/// A pause stays until a user ends it: a worker may pause an endpoint, never resume it.
+pub async fn set_state(
+    db: &Db,
+    name: &Slug,
+    state: EndpointState,
+    message: Option<&str>,
+) -> Result<bool, DbError> {
+    let updated = sqlx::query(
+        "UPDATE endpoints SET state = $2, message = $3, updated_at = now()
+          WHERE name = $1 AND state <> 'paused'
+            AND (state, message) IS DISTINCT FROM ($2, $3)",
+    )
+    .bind(name.as_str())
+    .bind(state.as_str())
+    .bind(message)
+    .execute(db.pool())
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}

@@ -1,0 +1,21 @@
+//! The crate's promises, kept on a real Postgres: one migrated database for each test.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod fixtures;
+
+mod assembly;
+mod catalog;
+mod claims;
+mod commits;
+mod deletion;
+mod endpoints;
+mod events;
+mod interleavings;
+mod requests;
+mod retries;
+mod seeds;
+mod transitions;
