@@ -192,10 +192,9 @@ fn tidy(message: &str) -> String {
 fn audience_value(slug: &Slug, spec: &AudienceSpec) -> Value {
     // About four tokens to three words, rounded to tens: exact to nobody, useful to a model.
     let words = |tokens: u32| ((u64::from(tokens) * 3 / 4).div_ceil(10) * 10).max(10);
-    Value::from_serializable(&serde_json::json!({
+    let mut value = serde_json::json!({
         "slug": slug,
         "title": spec.title,
-        "rank": spec.rank,
         "reader": spec.reader,
         "instructions": spec.instructions,
         "vocabulary": spec.vocabulary,
@@ -205,7 +204,12 @@ fn audience_value(slug: &Slug, spec: &AudienceSpec) -> Value {
         "tokens": spec.tokens,
         "grade": spec.grade,
         "words": format!("{} to {}", words(spec.tokens.min), words(spec.tokens.max)),
-    }))
+    });
+    // Off the ladder `rank` is not defined, so that `default` gives it a value.
+    if let Some(rank) = spec.rank {
+        value["rank"] = rank.into();
+    }
+    Value::from_serializable(&value)
 }
 
 fn job_value(job: &JobContext<'_>) -> Value {
