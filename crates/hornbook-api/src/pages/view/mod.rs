@@ -1,0 +1,29 @@
+//! What each page shows, as plain data: no database, no HTTP, no clock.
+//!
+//! A page's handler turns what the database says into one of these values, and the
+//! template of the same name prints it. Every number and date is already text.
+
+mod catalog;
+mod common;
+mod corpus;
+mod document;
+mod job;
+mod ladder;
+mod source;
+
+pub(crate) use catalog::{
+    DiffForm, DiffLine, DiffPage, FieldCount, GridRow, Preview, SeedCard, SeedSetPage, SeedSetRow,
+    SeedSetsPage, TemplatePage, TemplatesPage, VersionLink,
+};
+pub(crate) use common::{Bar, Choice, Fact, NamedValue, StateMark, When, record};
+pub(crate) use corpus::{CorporaPage, CorpusCard, FileRow, PullLine, pull_lines};
+pub(crate) use document::{DocumentPage, DocumentRow, DocumentsPage, Filter, Score};
+pub(crate) use job::{
+    ActionButton, CorpusFacts, CountsText, ErrorRow, EventRow, FigureText, Grid, JobForm, JobPage,
+    JobRow, JobsPage, NewJobPage, ReasonRow, RecipeRow, Sample,
+};
+pub(crate) use ladder::{
+    AudiencePage, AudiencesPage, EndpointCard, EndpointsPage, HomePage, LabelledLink, Ladder, Step,
+    Tally, audience_choices,
+};
+pub(crate) use source::{Piece, pieces};
