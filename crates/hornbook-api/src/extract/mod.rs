@@ -1,0 +1,17 @@
+//! What handlers take from a request, with every fault a problem.
+
+mod body;
+mod conditional;
+mod cursor;
+mod json;
+mod path;
+mod query;
+mod spool;
+
+pub(crate) use body::read_body;
+pub(crate) use conditional::{Conditional, content_tag, if_match, not_modified};
+pub(crate) use cursor::{ListQuery, Page, decode_cursor, encode_cursor, page_limit};
+pub(crate) use json::{JsonBody, optional_json};
+pub(crate) use path::{job_id, reference, slug};
+pub(crate) use query::QueryParams;
+pub(crate) use spool::spool;

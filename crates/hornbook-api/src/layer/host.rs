@@ -1,0 +1,70 @@
+//! Which names this service answers to; a page under a name of its own must not reach it.
+
+use std::net::IpAddr;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::HOST;
+use http::uri::Authority;
+
+use crate::{AppState, Problem};
+
+/// Refuses a request whose `Host` is neither loopback nor configured (DNS rebinding).
+pub(crate) async fn check_host(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    // A request line with an authority overrides Host (RFC 9112, 3.2.2), so both must pass.
+    let in_line = request.uri().authority().cloned();
+    let in_header = request
+        .headers()
+        .get(HOST)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<Authority>().ok());
+    if in_header.is_none() && (in_line.is_none() || request.headers().contains_key(HOST)) {
+        return Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_host",
+            "the request has no well-formed Host header",
+        )
+        .into_response();
+    }
+    for authority in in_line.iter().chain(in_header.iter()) {
+        if !is_allowed(authority.host(), &state.config.allowed_hosts) {
+            return Problem::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "host_not_allowed",
+                "this service does not answer to that name; add it with --allowed-host",
+            )
+            .into_response();
+        }
+    }
+    next.run(request).await
+}
+
+fn is_allowed(host: &str, allowed: &[String]) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let loopback = bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    loopback
+        || host.eq_ignore_ascii_case("localhost")
+        || allowed.iter().any(|name| name.eq_ignore_ascii_case(bare))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_allowed;
+
+    #[test]
+    fn loopback_and_configured_names_only() {
+        let allowed = vec!["books.example".to_owned()];
+        for good in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.9.1", "[::1]", "Books.Example"] {
+            assert!(is_allowed(good, &allowed), "{good}");
+        }
+        for bad in ["evil.example", "localhost.evil.example", "10.0.0.1", "127.0.0.1.nip.io", ""] {
+            assert!(!is_allowed(bad, &allowed), "{bad}");
+        }
+    }
+}

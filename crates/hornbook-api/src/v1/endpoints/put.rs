@@ -1,0 +1,124 @@
+//! Configures an endpoint.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use hornbook_db::endpoints::Secret;
+use hornbook_types::{
+    EndpointKind, EndpointLimits, EndpointPrice, EndpointSpec, FieldError, Invalid, LOCAL_ENDPOINT,
+    Slug,
+};
+use http::StatusCode;
+use http::header::LOCATION;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::EndpointView;
+use crate::extract::{JsonBody, slug};
+use crate::{AppState, CanAdmin, Problem};
+
+/// Longest key that an endpoint may want.
+const API_KEY_BYTES: usize = 8 * 1024;
+
+/// An endpoint as a user configures it.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndpointWrite {
+    /// What it is.
+    kind: EndpointKind,
+    /// As the OpenAI clients spell it, ending in `/v1`; empty for the local engine.
+    #[serde(default)]
+    base_url: String,
+    /// Model name sent with each request.
+    #[serde(default)]
+    model: String,
+    /// Its key; write-only. Absent keeps the stored one as long as scheme, host and port of
+    /// `base_url` stay; null removes it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, write_only)]
+    api_key: Option<Option<String>>,
+    /// What it allows.
+    #[serde(default)]
+    limits: EndpointLimits,
+    /// What it costs.
+    #[serde(default)]
+    price: EndpointPrice,
+    /// Extra fields sent with every request, such as `{"reasoning_effort": "low"}`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    options: Map<String, Value>,
+}
+
+/// Tells a field that is null from one that is absent.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+/// Makes or replaces an endpoint; it is ready again, whatever it was before.
+#[utoipa::path(
+    put, path = "/v1/endpoints/{name}", tag = "endpoints",
+    params(("name" = String, Path, description = "Name")),
+    request_body(content = EndpointWrite, description = "The configuration"),
+    responses(
+        (status = 200, description = "It was replaced", body = EndpointView),
+        (status = 201, description = "It was made", body = EndpointView),
+        (status = 422, description = "Some values are wrong", body = crate::ProblemBody,
+            content_type = "application/problem+json"),
+    ),
+    security(("key" = ["admin"]), ("session" = ["admin"]))
+)]
+pub(crate) async fn put_endpoint(
+    _: CanAdmin,
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    JsonBody(write): JsonBody<EndpointWrite>,
+) -> Result<Response, Problem> {
+    let name = slug(&name)?;
+    let secret = match write.api_key {
+        None => Secret::Keep,
+        Some(None) => Secret::Clear,
+        Some(Some(key)) => Secret::Set(key),
+    };
+    let spec = EndpointSpec {
+        kind: write.kind,
+        base_url: write.base_url,
+        model: write.model,
+        limits: write.limits,
+        price: write.price,
+        options: write.options,
+    };
+    check(&name, &spec, &secret)?;
+    let (endpoint, created) = hornbook_db::endpoints::put(&state.db, &name, &spec, secret).await?;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let location = [(LOCATION, format!("/v1/endpoints/{name}"))];
+    Ok((status, location, Json(EndpointView::from(endpoint))).into_response())
+}
+
+fn check(name: &Slug, spec: &EndpointSpec, secret: &Secret) -> Result<(), Problem> {
+    let mut faults = spec.check().map_or_else(|invalid| invalid.0, |()| Vec::new());
+    let local = name.as_str() == LOCAL_ENDPOINT;
+    if local != (spec.kind == EndpointKind::Local) {
+        faults.push(FieldError::new(
+            "/kind",
+            "the endpoint local, and no other, is of the kind local",
+        ));
+    }
+    if spec.kind == EndpointKind::Openai
+        && let Ok(url) = Url::parse(&spec.base_url)
+        && !(url.username().is_empty() && url.password().is_none())
+    {
+        faults.push(FieldError::new("/base_url", "must hold no password; use api_key"));
+    }
+    if spec.kind == EndpointKind::Openai && Url::parse(&spec.base_url).is_err() {
+        faults.push(FieldError::new("/base_url", "is not a well-formed URL"));
+    }
+    if let Secret::Set(key) = secret {
+        let sane = (1..=API_KEY_BYTES).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !sane {
+            faults.push(FieldError::new("/api_key", "needs 1 to 8192 printable ASCII characters"));
+        }
+    }
+    Ok(Invalid::from_faults(faults)?)
+}

@@ -1,0 +1,70 @@
+//! Submits a job.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hornbook_prompt::pin;
+use hornbook_types::JobSpec;
+use http::StatusCode;
+use http::header::LOCATION;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::JobView;
+use super::resolve::resolve;
+use crate::extract::{JsonBody, QueryParams};
+use crate::{AppState, CanWrite, Problem};
+
+/// How to submit.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SubmitQuery {
+    /// Not supported yet; must be absent or false.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Submits a job: every reference is pinned, and it starts as soon as an endpoint has room.
+#[utoipa::path(
+    post, path = "/v1/jobs", tag = "jobs",
+    params(
+        SubmitQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send the same request again within 24 hours"),
+    ),
+    request_body(content = JobSpec, description = "The job"),
+    responses(
+        (status = 201, description = "It was submitted; Location names it", body = JobView),
+        (status = 409, description = "A request with this Idempotency-Key has not been answered yet",
+            body = crate::ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Some values are wrong; `errors` points to each",
+            body = crate::ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("key" = ["write"]), ("session" = ["write"]))
+)]
+pub(crate) async fn create_job(
+    _: CanWrite,
+    State(state): State<AppState>,
+    QueryParams(query): QueryParams<SubmitQuery>,
+    JsonBody(spec): JsonBody<JobSpec>,
+) -> Result<Response, Problem> {
+    if query.dry_run {
+        return Err(Problem::unbuilt("", "dry_run"));
+    }
+    let id = submit(&state, spec).await?;
+    let job = hornbook_db::jobs::get(&state.db, id).await?;
+    let location = [(LOCATION, format!("/v1/jobs/{id}"))];
+    let view = JobView::whole(&state, job).await?;
+    Ok((StatusCode::CREATED, location, Json(view)).into_response())
+}
+
+/// Pins every reference of `spec` and stores the job; its id.
+pub(crate) async fn submit(state: &AppState, spec: JobSpec) -> Result<Uuid, Problem> {
+    spec.check()?;
+    let (seed_set, lines) = resolve(state, &spec).await?;
+    // Parsing templates that users wrote is work for the render pool.
+    let pinned = state.render.run(move || pin(&spec, &seed_set, &lines)).await??;
+    let id = state.new_id();
+    hornbook_db::jobs::submit(&state.db, id, &pinned).await?;
+    Ok(id)
+}

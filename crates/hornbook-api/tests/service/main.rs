@@ -1,0 +1,18 @@
+//! The service through its front door: real requests to the router, on a real Postgres.
+
+#[path = "../../../hornbook-db/tests/common/mod.rs"]
+#[expect(dead_code, reason = "shared with the database's own tests, which use all of it")]
+mod common;
+
+mod app;
+mod auth;
+mod catalog;
+mod corpus;
+mod document;
+mod endpoints;
+mod errors;
+mod events;
+mod fixtures;
+mod jobs;
+mod keys;
+mod seeds;
