@@ -20,7 +20,7 @@ use crate::{AppState, CanRead, Problem};
 /// Documents on one page.
 const ROWS: usize = 48;
 /// Characters of a document in the list.
-const OPENING_CHARS: usize = 110;
+const OPENING_CHARS: usize = 90;
 
 /// What to list; an empty value filters nothing, as forms send it.
 #[derive(Debug, Default, Deserialize)]

@@ -50,7 +50,7 @@ pub(super) async fn for_people(request: Request, next: Next) -> Response {
     if status == StatusCode::UNAUTHORIZED {
         return Redirect::to(&format!("/login?next={}", text::query(&back))).into_response();
     }
-    let headers = problem.as_ref().map(|problem| problem.headers.clone()).unwrap_or_default();
+    let headers = problem.as_ref().map(|problem| (*problem.headers).clone()).unwrap_or_default();
     let page = ErrorPage {
         status: status.as_u16(),
         title: title(status),

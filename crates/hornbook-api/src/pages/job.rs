@@ -52,7 +52,7 @@ pub(super) async fn page(
     let open = caller == Caller::Local;
     let view = JobPage {
         id: id.to_string(),
-        name: job.name.clone(),
+        name: text::tame(&job.name),
         ended: job.state.has_ended() && !job.assembly_pending,
         stream: format!("/v1/jobs/{id}/events?cursor={}", encode_cursor(&job.revision)),
         state: job.state.into(),
@@ -121,7 +121,10 @@ async fn figures(state: &AppState, job: &Job) -> Result<Vec<FigureText>, Problem
     let tokens = text::count(job.usage.completion_tokens);
     let mut figures = vec![figure("Tokens written", tokens, None)];
     if let Some(pace) = view.throughput {
-        figures.push(figure("Pace", format!("{:.1}", pace.tokens_per_second), Some("tokens/s")));
+        let pace = pace.tokens_per_second;
+        let words =
+            if pace < 100.0 { format!("{pace:.1}") } else { text::count(pace.round() as u64) };
+        figures.push(figure("Pace", words, Some("tokens/s")));
     }
     if let Some(seconds) = view.eta_seconds {
         figures.push(figure("Time left, about", text::duration(seconds), None));

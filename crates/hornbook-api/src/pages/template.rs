@@ -59,7 +59,7 @@ pub(super) async fn page(
         format: template.spec.format.to_string(),
         output: template.spec.output.as_str(),
         source: pieces(&template.spec.body),
-        description: template.spec.description,
+        description: template.spec.description.as_deref().map(text::tame),
         created: template.created_at.into(),
         fields: fields.required.into_iter().collect(),
         diff: diff_form(&versions),

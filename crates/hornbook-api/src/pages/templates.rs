@@ -6,7 +6,7 @@ use hornbook_db::templates;
 
 use super::chrome::Chrome;
 use super::view::{GridRow, TemplatesPage};
-use super::{CATALOG_ROWS, audiences, show};
+use super::{CATALOG_ROWS, audiences, show, text};
 use crate::{AppState, CanRead, Problem};
 
 /// `GET /templates`.
@@ -24,7 +24,7 @@ pub(super) async fn page(
                 version: template.pinned.version,
                 format: template.spec.format.to_string(),
                 output: template.spec.output.as_str(),
-                description: template.spec.description,
+                description: template.spec.description.as_deref().map(text::tame),
             })
             .collect(),
         put_line: format!(

@@ -8,15 +8,20 @@ use time::macros::format_description;
 /// Longest text in a title, an attribute or a link, in characters.
 const ONE_LINE_CHARS: usize = 120;
 
-/// `text` as it may stand in a title: one line, no controls, no overrides of direction.
+/// `text` as it may stand in a title: tame, and not too long.
 pub(super) fn one_line(text: &str) -> String {
+    excerpt(&tame(text), ONE_LINE_CHARS)
+}
+
+/// `text` on one line, without controls or overrides of direction.
+pub(super) fn tame(text: &str) -> String {
     let plain: String = text
         .chars()
         .map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c })
         .filter(|c| !turns_text(*c))
         .collect();
     let words: Vec<&str> = plain.split(' ').filter(|word| !word.is_empty()).collect();
-    excerpt(&words.join(" "), ONE_LINE_CHARS)
+    words.join(" ")
 }
 
 /// True for the invisible characters that change the direction of what follows them.

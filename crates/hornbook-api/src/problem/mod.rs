@@ -32,8 +32,8 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// Further members of the problem object.
     pub extra: Vec<(&'static str, serde_json::Value)>,
-    /// Headers that go with it.
-    pub headers: HeaderMap,
+    /// Headers that go with it; boxed, because nearly every function here may return a problem.
+    pub headers: Box<HeaderMap>,
 }
 
 /// The body of an error reply.
@@ -72,7 +72,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             extra: Vec::new(),
-            headers: HeaderMap::new(),
+            headers: Box::default(),
         }
     }
 
@@ -154,7 +154,7 @@ impl Problem {
         let bytes = serde_json::to_vec(&self.body(instance, request_id)).unwrap_or_default();
         let mut response = Response::new(Body::from(bytes));
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers.clone();
+        *response.headers_mut() = (*self.headers).clone();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         response
     }
