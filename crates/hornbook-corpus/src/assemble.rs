@@ -35,7 +35,7 @@ pub struct AssembleRequest<'a> {
     pub spec: &'a PinnedJobSpec,
     /// Segments in any order; their ranges must not overlap.
     pub segments: Vec<Segment>,
-    /// `prompts`, `ended`, `failed` and `rejected` of the job; the rest is counted here.
+    /// `prompts`, `failed` and `rejected` of the job; the rest is counted here, so that it adds up.
     pub before: RowFunnel,
     /// True unless every prompt of the job ended.
     pub partial: bool,
@@ -85,6 +85,10 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, A
             take_row(request, row, hash, &mut tally, &mut dedup, &mut shards)
         })?;
     }
+    let funnel = &mut tally.funnel;
+    funnel.ended = funnel.accepted
+        + funnel.rejected.values().sum::<u64>()
+        + funnel.failed.values().sum::<u64>();
     let mut files = shards.finish()?;
     let digest = spec_digest(request.spec)?;
     let facts = CardFacts {

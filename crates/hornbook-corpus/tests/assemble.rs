@@ -126,9 +126,6 @@ fn request(spec: &PinnedJobSpec, segments: Vec<Segment>) -> AssembleRequest<'_> 
         segments,
         before: RowFunnel {
             prompts: 100,
-            ended: 100,
-            failed: BTreeMap::new(),
-            rejected: BTreeMap::new(),
             ..RowFunnel::default()
         },
         partial: false,
@@ -170,6 +167,7 @@ fn a_corpus_has_every_row_once_and_says_what_was_dropped() {
     let content = &manifest.content;
     assert_eq!((content.counts.accepted, content.rows, content.tokens), (100, 90, 90 * 7));
     assert_eq!(content.counts.dropped, BTreeMap::from([("duplicate_exact".to_owned(), 10)]));
+    assert_eq!(content.counts.ended, 100);
     assert_eq!(content.counts.cells["toddler"]["story"], 90);
     assert_eq!(content.models["smol <b>"], Some("ab".repeat(32)));
 
@@ -345,6 +343,6 @@ fn the_card_survives_a_hostile_name_and_model() {
     assert!(!card[header.len()..].contains("<script>") && !card.contains("<b>"), "{card}");
     assert!(card.contains("| failed: http\\|500 | 2 |"), "{card}");
     assert!(card.contains("| rejected: too\\_short | 3 |"), "{card}");
-    assert!(card.contains("This corpus is partial"), "{card}");
+    assert!(card.contains("partial**: 105 of 100 prompts had ended"), "{card}");
     assert!(card.contains("| story@1 | story | toddler@1 | 100 | 90 |"), "{card}");
 }

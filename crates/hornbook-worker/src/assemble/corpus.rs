@@ -1,0 +1,187 @@
+//! From a job's rows to a complete corpus in scratch.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hornbook_corpus::{
+    AssembleError, AssembleRequest, SeedOrigin, Segment, ShardLimits, assemble, spec_digest,
+};
+use hornbook_db::assembly::Claimed;
+use hornbook_db::jobs::{self, Job};
+use hornbook_db::{chunks, seed_sets};
+use hornbook_types::{
+    LOCAL_ENDPOINT, Manifest, ManifestRun, PinnedJobSpec, Reference, RowFunnel, Verdict,
+};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::corpora_dir;
+use super::fault::Fault;
+use crate::segments::{Export, blocking, segments_dir};
+use crate::shared::{Shared, until_answered};
+
+/// A corpus in scratch.
+pub(crate) struct Written {
+    pub(crate) dir: PathBuf,
+    pub(crate) manifest: Manifest,
+}
+
+/// What is known of the models that answered.
+#[derive(Clone, Default)]
+struct Models {
+    hashes: BTreeMap<String, String>,
+    instruction_set: Option<String>,
+}
+
+/// Exports what is missing and writes the corpus; a damaged segment is exported once more.
+pub(crate) async fn write(
+    shared: &Arc<Shared>,
+    claimed: &Claimed,
+    halt: &CancellationToken,
+) -> Result<Written, Fault> {
+    match write_once(shared, claimed, halt).await {
+        Err(Fault::Files(AssembleError::Segment { path, message })) => {
+            tracing::warn!(path = %path.display(), message, "exporting segments again");
+            let dir = segments_dir(&shared.scratch, claimed.key.job_id);
+            tokio::fs::remove_dir_all(&dir).await.map_err(|error| Fault::file(&dir, &error))?;
+            write_once(shared, claimed, halt).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn write_once(
+    shared: &Arc<Shared>,
+    claimed: &Claimed,
+    halt: &CancellationToken,
+) -> Result<Written, Fault> {
+    let db = &shared.db;
+    let id = claimed.key.job_id;
+    let job = until_answered(halt, || jobs::get(db, id)).await?;
+    let mut spec = until_answered(halt, || jobs::spec(db, id)).await?;
+    if let Some(assembly) = &claimed.assembly {
+        spec.assembly = assembly.clone();
+    }
+    let digest = spec_digest(&spec)?;
+    let is_open = || async {
+        until_answered(halt, || chunks::open(db, id)).await.map(|spans| !spans.is_empty())
+    };
+    let open_before = is_open().await?;
+    let before = funnel(shared, &spec, id, halt).await?;
+    let export = Export { shared, job: id, spec_digest: &digest, total: spec.total, halt };
+    let segments = export.segments().await?;
+    // A retry may have opened chunks again while documents were read.
+    let partial = open_before || is_open().await?;
+    let seeds = seed_origin(shared, &spec, halt).await?;
+    let models = models(shared, &spec).await;
+    let run = manifest_run(shared, &job, &spec);
+    let dir = corpora_dir(&shared.scratch).join(id.to_string());
+    let inputs = Inputs { spec, segments, before, partial, seeds, models, run };
+    let (place, halt) = (dir.clone(), halt.clone());
+    let manifest = blocking(move || inputs.assemble(&place, &halt)).await??;
+    Ok(Written { dir, manifest })
+}
+
+/// What an assembly takes along to the thread that does it.
+struct Inputs {
+    spec: PinnedJobSpec,
+    segments: Vec<Segment>,
+    before: RowFunnel,
+    partial: bool,
+    seeds: SeedOrigin,
+    models: Models,
+    run: ManifestRun,
+}
+
+impl Inputs {
+    fn assemble(self, dir: &Path, halt: &CancellationToken) -> Result<Manifest, Fault> {
+        match std::fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Fault::file(dir, &error));
+            }
+            _ => {}
+        }
+        let request = AssembleRequest {
+            spec: &self.spec,
+            segments: self.segments,
+            before: self.before,
+            partial: self.partial,
+            seeds: self.seeds,
+            model_hashes: self.models.hashes,
+            instruction_set: self.models.instruction_set,
+            run: self.run,
+            limits: ShardLimits::default(),
+            keep_going: &|| !halt.is_cancelled(),
+        };
+        Ok(assemble(&request, dir)?)
+    }
+}
+
+/// Prompts that did not become accepted documents, by reason.
+async fn funnel(
+    shared: &Shared,
+    spec: &PinnedJobSpec,
+    job: uuid::Uuid,
+    halt: &CancellationToken,
+) -> Result<RowFunnel, Fault> {
+    let cells = until_answered(halt, || jobs::cells(&shared.db, job)).await?;
+    let mut funnel = RowFunnel { prompts: spec.total, ..RowFunnel::default() };
+    for cell in cells {
+        let counts = match cell.verdict {
+            Verdict::Accepted => continue,
+            Verdict::Rejected => &mut funnel.rejected,
+            Verdict::Failed => &mut funnel.failed,
+        };
+        *counts.entry(cell.reason).or_default() += cell.count;
+    }
+    Ok(funnel)
+}
+
+async fn seed_origin(
+    shared: &Shared,
+    spec: &PinnedJobSpec,
+    halt: &CancellationToken,
+) -> Result<SeedOrigin, Fault> {
+    let pinned = &spec.seed_set;
+    let reference = Reference { slug: pinned.slug.clone(), version: Some(pinned.version) };
+    let set = until_answered(halt, || seed_sets::get(&shared.db, &reference)).await?;
+    Ok(SeedOrigin { license: set.license, source: set.source.unwrap_or_default() })
+}
+
+/// The local model's file and kernels, if this process has it and the job may have used it.
+async fn models(shared: &Shared, spec: &PinnedJobSpec) -> Models {
+    let local = spec.endpoints.iter().find(|name| name.as_str() == LOCAL_ENDPOINT);
+    let Some(name) = local.filter(|_| shared.has_local) else {
+        return Models::default();
+    };
+    match (shared.backends)(name.clone()).await {
+        Ok(backend) => {
+            let provenance = backend.provenance();
+            let hashes = provenance.model_sha256.map(|sha256| (backend.model().to_owned(), sha256));
+            Models {
+                hashes: hashes.into_iter().collect(),
+                instruction_set: provenance.instruction_set,
+            }
+        }
+        Err(message) => {
+            tracing::warn!(message, "the local model is not known to the manifest");
+            Models::default()
+        }
+    }
+}
+
+fn manifest_run(shared: &Shared, job: &Job, spec: &PinnedJobSpec) -> ManifestRun {
+    ManifestRun {
+        job: job.id,
+        hornbook: env!("CARGO_PKG_VERSION").to_owned(),
+        submitted_at: job.created_at,
+        assembled_at: shared.clock.now(),
+        usage: job.usage,
+        labels: spec
+            .metadata
+            .iter()
+            .map(|(label, value)| (label.clone(), Value::String(value.clone())))
+            .collect(),
+    }
+}

@@ -1,0 +1,97 @@
+//! From a corpus in scratch to the one that everybody reads.
+
+use std::sync::Arc;
+
+use hornbook_corpus::MANIFEST_PATH;
+use hornbook_db::assembly::Claimed;
+use hornbook_db::corpora::{self, Published};
+use hornbook_db::{Db, DbError};
+use hornbook_types::{CorpusFile, JobState, Manifest};
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::corpus::{self, Written};
+use super::fault::Fault;
+use super::store;
+use crate::segments::segments_dir;
+use crate::shared::{Shared, until_answered};
+
+/// Makes the corpus that was asked for; gives the state that its job is in then.
+pub(crate) async fn assemble_and_publish(
+    shared: &Arc<Shared>,
+    claimed: &Claimed,
+    halt: &CancellationToken,
+) -> Result<JobState, Fault> {
+    let job = claimed.key.job_id;
+    let written = corpus::write(shared, claimed, halt).await?;
+    let place = store::location(job, &written.manifest.content.commit);
+    let (manifest, files) = upload(shared, &written, job, &place, halt).await?;
+    let published = until_answered(halt, || {
+        corpora::publish(&shared.db, &claimed.key, &manifest, &files, &place)
+    })
+    .await?;
+    clean_up(shared, job, &published).await;
+    Ok(published.state)
+}
+
+/// Uploads every file, the manifest last; gives the manifest to publish and all files with it.
+///
+/// A commit that was published before keeps its manifest: readers may hold its hash, and its
+/// content is the same.
+async fn upload(
+    shared: &Shared,
+    written: &Written,
+    job: Uuid,
+    place: &str,
+    halt: &CancellationToken,
+) -> Result<(Manifest, Vec<CorpusFile>), Fault> {
+    let commit = &written.manifest.content.commit;
+    let mut files = written.manifest.content.files.clone();
+    for file in &files {
+        let remote = format!("{place}/{}", file.path);
+        store::put(&shared.store, &written.dir.join(&file.path), &remote, halt).await?;
+    }
+    if let Some(known) = until_answered(halt, || known_manifest(&shared.db, job, commit)).await? {
+        return Ok(known);
+    }
+    let local = written.dir.join(MANIFEST_PATH);
+    let bytes = tokio::fs::read(&local).await.map_err(|error| Fault::file(&local, &error))?;
+    store::put(&shared.store, &local, &format!("{place}/{MANIFEST_PATH}"), halt).await?;
+    files.push(CorpusFile {
+        path: MANIFEST_PATH.to_owned(),
+        bytes: bytes.len() as u64,
+        sha256: hex::encode(Sha256::digest(&bytes)),
+        rows: None,
+    });
+    Ok((written.manifest.clone(), files))
+}
+
+async fn known_manifest(
+    db: &Db,
+    job: Uuid,
+    commit: &str,
+) -> Result<Option<(Manifest, Vec<CorpusFile>)>, DbError> {
+    let corpus = match corpora::revision(db, job, commit).await {
+        Ok(corpus) => corpus,
+        Err(DbError::NotFound(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let files = corpora::files(db, job, Some(commit)).await?;
+    Ok(Some((corpus.manifest, files.into_iter().map(|stored| stored.file).collect())))
+}
+
+/// Removes what nobody can name any more; what fails here is left for the job's deletion.
+async fn clean_up(shared: &Shared, job: Uuid, published: &Published) {
+    for pruned in &published.pruned {
+        if let Err(error) = store::delete_below(&shared.store, &pruned.location).await {
+            tracing::warn!(%error, %job, commit = pruned.commit, "old corpus files are left behind");
+        }
+    }
+    if published.state.has_ended() {
+        let dir = segments_dir(&shared.scratch, job);
+        if let Err(error) = tokio::fs::remove_dir_all(&dir).await {
+            tracing::debug!(%error, path = %dir.display(), "segments are left behind");
+        }
+    }
+}

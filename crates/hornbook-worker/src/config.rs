@@ -1,0 +1,39 @@
+//! What a worker is made of; the binary hands it over.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use hornbook_db::{Db, Notifier};
+use hornbook_inference::SharedBackend;
+use hornbook_types::{Clock, Slug};
+use object_store::ObjectStore;
+use uuid::Uuid;
+
+/// Makes the backend of an endpoint by name, with its stored secret; the words say why it cannot.
+pub type BackendFactory =
+    Arc<dyn Fn(Slug) -> BoxFuture<'static, Result<SharedBackend, String>> + Send + Sync>;
+
+/// Everything that a worker needs.
+#[derive(Clone)]
+pub struct WorkerConfig {
+    /// The database.
+    pub db: Db,
+    /// Wakes the worker when jobs change.
+    pub notifier: Arc<Notifier>,
+    /// Where corpora are published.
+    pub store: Arc<dyn ObjectStore>,
+    /// A directory of this worker's own for segments and unpublished corpora.
+    pub scratch: PathBuf,
+    /// The time of day, for manifests; leases use the database's.
+    pub clock: Arc<dyn Clock>,
+    /// This worker's id, new with every start.
+    pub id: Uuid,
+    /// A name that only one process can bear at a time, or nothing; a successor of that name takes
+    /// over its predecessor's leases at once instead of waiting for them to run out.
+    pub name: String,
+    /// Makes backends.
+    pub backends: BackendFactory,
+    /// True when the endpoint `local` is in this process.
+    pub has_local: bool,
+}

@@ -1,0 +1,276 @@
+//! The desk: the chunks that this worker has leased, and the next prompt for each endpoint.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hornbook_db::chunks::{self, Finished, Lease, LeaseToken};
+use hornbook_db::leases::Held;
+use hornbook_db::{DbError, documents, jobs};
+use hornbook_types::limits::CHUNK_OWNER_DEATHS;
+use hornbook_types::{JobState, Slug};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::chunk::Chunk;
+use super::job::{JobCache, JobFault};
+use super::pace::Pace;
+use super::prompt;
+use super::render::Renders;
+use crate::shared::{Shared, until_answered};
+
+/// How long answers of a cancelled job are awaited from remote endpoints.
+const CANCEL_DRAIN: Duration = Duration::from_secs(20);
+
+/// What this worker has leased.
+pub(crate) struct Desk {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pace: Pace,
+    pub(crate) renders: Renders,
+    /// Cancelled: what is in flight is given up.
+    abort: CancellationToken,
+    chunks: Mutex<Vec<Arc<Chunk>>>,
+    jobs: JobCache,
+    /// Endpoints with a running loop.
+    live: Mutex<BTreeSet<Slug>>,
+    changed: watch::Sender<u64>,
+}
+
+impl Desk {
+    /// An empty desk.
+    pub(crate) fn new(shared: Arc<Shared>, abort: CancellationToken) -> Self {
+        Self {
+            shared,
+            pace: Pace::new(),
+            renders: Renders::new(),
+            abort,
+            chunks: Mutex::default(),
+            jobs: JobCache::default(),
+            live: Mutex::default(),
+            changed: watch::Sender::new(0),
+        }
+    }
+
+    /// Told whenever there may be something to take that was not there before.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Wakes whoever waits for something to take.
+    pub(crate) fn announce(&self) {
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    /// The next prompt that `endpoint` may serve.
+    pub(crate) fn take(&self, endpoint: &Slug) -> Option<(Arc<Chunk>, u64)> {
+        let chunks = self.all();
+        let mut serving = chunks.iter().filter(|chunk| serves(chunk, endpoint));
+        serving.find_map(|chunk| chunk.take().map(|seq| (Arc::clone(chunk), seq)))
+    }
+
+    /// Prompts on the desk that `endpoint` could send now.
+    pub(crate) fn unsent_for(&self, endpoint: &Slug) -> usize {
+        self.all().iter().filter(|chunk| serves(chunk, endpoint)).map(|chunk| chunk.unsent()).sum()
+    }
+
+    /// Notes which endpoints have a loop.
+    pub(crate) fn set_live(&self, names: BTreeSet<Slug>) {
+        *self.live.lock().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    /// Leases a chunk that `endpoint` may serve; false when there is none.
+    pub(crate) async fn claim(&self, endpoint: &Slug, slots: usize) -> Result<bool, DbError> {
+        let shared = &self.shared;
+        let names = [endpoint.to_string()];
+        let prompts = self.pace.chunk_prompts(slots);
+        let Some(lease) = chunks::claim(&shared.db, shared.worker, &names, prompts).await? else {
+            return Ok(false);
+        };
+        let job = match self.jobs.get(&shared.db, lease.key.job_id).await {
+            Ok(job) => job,
+            Err(JobFault::Database(error)) => {
+                chunks::release(&shared.db, lease.key.token).await?;
+                return Err(error);
+            }
+            Err(JobFault::Spec(message)) => {
+                jobs::fail(&shared.db, lease.key.job_id, "bad_spec", &message).await?;
+                chunks::release(&shared.db, lease.key.token).await?;
+                return Ok(false);
+            }
+        };
+        let todo = match self.todo(&lease).await {
+            Ok(todo) => todo,
+            Err(error) => {
+                chunks::release(&shared.db, lease.key.token).await?;
+                return Err(error);
+            }
+        };
+        let chunk = Arc::new(Chunk::new(lease, job, todo));
+        if chunk.lease.deaths > CHUNK_OWNER_DEATHS {
+            self.blame_first(&chunk).await?;
+        }
+        self.lock().push(Arc::clone(&chunk));
+        self.announce();
+        self.end_if_over(&chunk).await;
+        Ok(true)
+    }
+
+    /// Ends the lease of a chunk of which nothing is unsent or in flight.
+    pub(crate) async fn end_if_over(&self, chunk: &Arc<Chunk>) {
+        if !chunk.is_over() || !chunk.begin_ending() {
+            return;
+        }
+        let db = &self.shared.db;
+        let key = &chunk.lease.key;
+        let ended = until_answered(&chunk.given_up, || async {
+            if chunk.is_complete() {
+                match chunks::finish(db, key).await? {
+                    Finished::Done(state) => {
+                        tracing::debug!(job = %key.job_id, chunk = key.chunk, state = state.as_str(), "chunk done");
+                        return Ok(());
+                    }
+                    Finished::Missing(prompts) => {
+                        tracing::warn!(job = %key.job_id, chunk = key.chunk, prompts, "chunk handed back unfinished");
+                    }
+                }
+            }
+            chunks::release(db, key.token).await
+        })
+        .await;
+        match ended {
+            Ok(()) | Err(DbError::Fenced) => {}
+            Err(error) if error.is_retryable() => chunk.ending_failed(),
+            Err(error) => {
+                tracing::error!(%error, job = %key.job_id, chunk = key.chunk, "cannot end a lease");
+            }
+        }
+        self.remove(chunk);
+    }
+
+    /// Leases to keep alive.
+    pub(crate) fn tokens(&self) -> Vec<LeaseToken> {
+        self.all().iter().map(|chunk| chunk.lease.key.token).collect()
+    }
+
+    /// Does what the database says of the leases in `asked`.
+    pub(crate) async fn obey(&self, asked: &[LeaseToken], held: &[Held]) {
+        for chunk in self.all() {
+            let token = chunk.lease.key.token;
+            if !asked.contains(&token) {
+                continue;
+            }
+            match held.iter().find(|held| held.token == token).map(|held| held.state) {
+                None => self.lose(&chunk),
+                Some(JobState::Queued | JobState::Running) if self.is_served(&chunk) => {}
+                Some(JobState::Cancelling) => {
+                    chunk.clear();
+                    self.cancel(&chunk);
+                }
+                // Paused, ended, or no endpoint of this worker serves it any more.
+                Some(_) => chunk.clear(),
+            }
+            self.end_if_over(&chunk).await;
+        }
+    }
+
+    /// The lease is not ours any more: what comes back under it would be refused.
+    pub(crate) fn lose(&self, chunk: &Arc<Chunk>) {
+        let key = &chunk.lease.key;
+        tracing::warn!(job = %key.job_id, chunk = key.chunk, "lease lost");
+        chunk.clear();
+        chunk.given_up.cancel();
+        self.remove(chunk);
+    }
+
+    /// Sends nothing more and waits until nothing is in flight; `abort` gives up the rest.
+    pub(crate) async fn drain(&self) {
+        let mut changes = self.changes();
+        loop {
+            changes.borrow_and_update();
+            let chunks = self.all();
+            chunks.iter().for_each(|chunk| chunk.clear());
+            if self.abort.is_cancelled() {
+                chunks.iter().for_each(|chunk| chunk.given_up.cancel());
+            }
+            if chunks.iter().all(|chunk| chunk.is_over()) {
+                return;
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = self.abort.cancelled(), if !self.abort.is_cancelled() => {}
+            }
+        }
+    }
+
+    /// Ends every lease that is left.
+    pub(crate) async fn hand_back(&self) {
+        for chunk in self.all() {
+            self.end_if_over(&chunk).await;
+        }
+    }
+
+    async fn todo(&self, lease: &Lease) -> Result<Vec<u64>, DbError> {
+        if lease.fresh {
+            return Ok((lease.lo..lease.hi).collect());
+        }
+        chunks::missing(&self.shared.db, lease.key.job_id, lease.lo, lease.hi).await
+    }
+
+    /// Owner after owner died on the first missing prompt of this chunk: it fails, by name.
+    async fn blame_first(&self, chunk: &Arc<Chunk>) -> Result<(), DbError> {
+        let Some(seq) = chunk.take() else {
+            return Ok(());
+        };
+        let message = format!("{} workers died while they had this prompt", chunk.lease.deaths);
+        let blamed = async {
+            let (planned, seed) = chunk.planned(&self.shared.db, seq).await?;
+            let document = prompt::failed(chunk, planned, seed, "worker_lost", &message);
+            let key = &chunk.lease.key;
+            documents::commit_group_splitting(&self.shared.db, key, &[document], 0.0).await
+        }
+        .await;
+        chunk.ended(blamed.is_ok());
+        if let Err(error) = blamed {
+            chunks::release(&self.shared.db, chunk.lease.key.token).await?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn cancel(&self, chunk: &Arc<Chunk>) {
+        if chunk.job_cancelled.is_cancelled() {
+            return;
+        }
+        chunk.job_cancelled.cancel();
+        let given_up = chunk.given_up.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep(CANCEL_DRAIN) => given_up.cancel(),
+                () = given_up.cancelled() => {}
+            }
+        });
+    }
+
+    fn is_served(&self, chunk: &Chunk) -> bool {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        chunk.job.spec.endpoints.iter().any(|name| live.contains(name))
+    }
+
+    fn remove(&self, chunk: &Arc<Chunk>) {
+        self.lock().retain(|other| !Arc::ptr_eq(other, chunk));
+        self.announce();
+    }
+
+    fn all(&self) -> Vec<Arc<Chunk>> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Chunk>>> {
+        // Every change under this lock is a single step, so a panic leaves it whole.
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn serves(chunk: &Chunk, endpoint: &Slug) -> bool {
+    chunk.job.spec.endpoints.contains(endpoint)
+}

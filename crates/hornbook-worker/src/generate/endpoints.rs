@@ -1,0 +1,125 @@
+//! Which endpoints have a loop in this process: those that take prompts and can be reached from here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hornbook_db::DbError;
+use hornbook_db::endpoints::{self, Endpoint};
+use hornbook_types::{EndpointKind, EndpointState, Slug};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::commit::Committer;
+use super::desk::Desk;
+use super::puller::{self, Live};
+use crate::limits::ENDPOINTS_INTERVAL;
+
+/// Endpoints read at a time.
+const PAGE: u32 = 200;
+
+struct Loop {
+    revision: u64,
+    stop: CancellationToken,
+    task: AbortOnDropHandle<()>,
+}
+
+/// Keeps one loop running for each endpoint, until `stop`.
+pub(crate) async fn run(desk: &Arc<Desk>, committer: &Committer, stop: &CancellationToken) {
+    let mut loops: BTreeMap<Slug, Loop> = BTreeMap::new();
+    while !stop.is_cancelled() {
+        match usable(desk).await {
+            Ok(found) => bring_up(desk, committer, &mut loops, found).await,
+            Err(error) => tracing::warn!(%error, "cannot look up endpoints"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(ENDPOINTS_INTERVAL) => {}
+        }
+    }
+    for running in loops.values() {
+        running.stop.cancel();
+    }
+    for (name, running) in loops {
+        end(&name, running).await;
+    }
+}
+
+/// Endpoints that take prompts and that this process can ask.
+async fn usable(desk: &Desk) -> Result<Vec<Endpoint>, DbError> {
+    let mut found = Vec::new();
+    let mut after: Option<Slug> = None;
+    loop {
+        let page = endpoints::list(&desk.shared.db, after.as_ref(), PAGE).await?;
+        after = page.last().map(|endpoint| endpoint.name.clone());
+        let last = page.len() < PAGE as usize;
+        found.extend(page.into_iter().filter(|endpoint| {
+            let here = endpoint.spec.kind != EndpointKind::Local || desk.shared.has_local;
+            here && endpoint.state == EndpointState::Ready
+        }));
+        if last {
+            return Ok(found);
+        }
+    }
+}
+
+async fn bring_up(
+    desk: &Arc<Desk>,
+    committer: &Committer,
+    loops: &mut BTreeMap<Slug, Loop>,
+    found: Vec<Endpoint>,
+) {
+    let wanted: BTreeMap<&Slug, u64> =
+        found.iter().map(|endpoint| (&endpoint.name, endpoint.revision)).collect();
+    let gone: Vec<Slug> = loops
+        .iter()
+        .filter(|(name, running)| wanted.get(name) != Some(&running.revision))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in gone {
+        if let Some(running) = loops.remove(&name) {
+            end(&name, running).await;
+        }
+    }
+    for endpoint in &found {
+        if !loops.contains_key(&endpoint.name) {
+            if let Some(running) = begin(desk, committer, endpoint).await {
+                loops.insert(endpoint.name.clone(), running);
+            }
+        }
+    }
+    desk.set_live(loops.keys().cloned().collect::<BTreeSet<_>>());
+}
+
+async fn begin(desk: &Arc<Desk>, committer: &Committer, endpoint: &Endpoint) -> Option<Loop> {
+    let name = endpoint.name.clone();
+    let backend = match (desk.shared.backends)(name.clone()).await {
+        Ok(backend) => backend,
+        Err(message) => {
+            tracing::warn!(endpoint = %name, message, "endpoint cannot be used");
+            let state = EndpointState::Unavailable;
+            let noted = endpoints::set_state(&desk.shared.db, &name, state, Some(&message)).await;
+            if let Err(error) = noted {
+                tracing::warn!(%error, endpoint = %name, "cannot note that");
+            }
+            return None;
+        }
+    };
+    tracing::info!(endpoint = %name, slots = backend.slots(), "endpoint in use");
+    let stop = CancellationToken::new();
+    let live = Arc::new(Live {
+        name,
+        is_local: endpoint.spec.kind == EndpointKind::Local,
+        price: endpoint.spec.price,
+        backend,
+    });
+    let task = tokio::spawn(puller::run(Arc::clone(desk), committer.clone(), live, stop.clone()));
+    Some(Loop { revision: endpoint.revision, stop, task: AbortOnDropHandle::new(task) })
+}
+
+/// Ends a loop; what it has in flight goes on by itself.
+async fn end(name: &Slug, running: Loop) {
+    running.stop.cancel();
+    if let Err(error) = running.task.await {
+        tracing::error!(%error, endpoint = %name, "an endpoint's loop ended badly");
+    }
+}

@@ -1,0 +1,50 @@
+//! A job as a worker needs it: compiled once, shared by its chunks.
+
+use std::sync::Arc;
+
+use hornbook_db::{Db, DbError, jobs};
+use hornbook_prompt::Prompter;
+use hornbook_types::PinnedJobSpec;
+use uuid::Uuid;
+
+use crate::limits::JOBS_READY;
+
+/// A job whose prompts can be made.
+pub(crate) struct JobRun {
+    pub(crate) id: Uuid,
+    pub(crate) spec: PinnedJobSpec,
+    pub(crate) prompter: Prompter,
+}
+
+/// Compiled jobs, the most recently used last.
+#[derive(Default)]
+pub(crate) struct JobCache(tokio::sync::Mutex<Vec<Arc<JobRun>>>);
+
+/// Why a job cannot be run by anybody.
+pub(crate) enum JobFault {
+    /// The database's trouble.
+    Database(DbError),
+    /// The stored spec makes no prompts; says why.
+    Spec(String),
+}
+
+impl JobCache {
+    /// The job of that id, from the cache or compiled now.
+    pub(crate) async fn get(&self, db: &Db, id: Uuid) -> Result<Arc<JobRun>, JobFault> {
+        let mut ready = self.0.lock().await;
+        if let Some(at) = ready.iter().position(|job| job.id == id) {
+            let job = ready.remove(at);
+            ready.push(Arc::clone(&job));
+            return Ok(job);
+        }
+        let spec = jobs::spec(db, id).await.map_err(JobFault::Database)?;
+        let prompter =
+            Prompter::new(&spec).map_err(|invalid| JobFault::Spec(invalid.to_string()))?;
+        let job = Arc::new(JobRun { id, spec, prompter });
+        if ready.len() >= JOBS_READY {
+            ready.remove(0);
+        }
+        ready.push(Arc::clone(&job));
+        Ok(job)
+    }
+}

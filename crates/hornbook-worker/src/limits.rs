@@ -1,0 +1,38 @@
+//! Limits of this crate alone, each with its unit.
+
+use std::time::Duration;
+
+/// How often endpoints are looked up again, so that changes and pauses are seen.
+pub(crate) const ENDPOINTS_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a worker with nothing to do sleeps when no notification wakes it.
+pub(crate) const IDLE_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause after the database could not be reached.
+pub(crate) const DATABASE_RETRY: Duration = Duration::from_millis(250);
+/// Finished documents that wait for the committer; beyond it, endpoints wait.
+pub(crate) const COMMIT_QUEUE_DOCUMENTS: usize = 1_024;
+/// Seeds fetched at a time for one chunk.
+pub(crate) const SEED_BATCH: usize = 64;
+/// Prompts rendered at once; more would only take cores from each other.
+pub(crate) const RENDERS: usize = 2;
+/// Longest that rendering one prompt may take.
+pub(crate) const RENDER_DEADLINE: Duration = Duration::from_secs(10);
+/// Compiled jobs kept ready; the least recently used goes first.
+pub(crate) const JOBS_READY: usize = 64;
+/// Stretch of time over which a worker's own pace is measured.
+pub(crate) const PACE_WINDOW: Duration = Duration::from_secs(30);
+/// Longest error message that is stored with a failed document, in bytes.
+pub(crate) const ERROR_BYTES: usize = 1_024;
+/// Rows of the first page of an export, before it is known how long documents are.
+pub(crate) const EXPORT_ROWS_FIRST: u32 = 16;
+/// Most rows of one page of an export.
+pub(crate) const EXPORT_ROWS_MAX: u32 = 1_000;
+/// Text that one page of an export should hold.
+pub(crate) const EXPORT_PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// Size of one part of an upload; smaller files go in one piece.
+pub(crate) const UPLOAD_PART_BYTES: usize = 8 * 1024 * 1024;
+/// Parts of one upload under way at once.
+pub(crate) const UPLOAD_PARTS: usize = 4;
+/// Longest time between two sweeps of the janitor.
+pub(crate) const JANITOR_INTERVAL: Duration = Duration::from_secs(5);
+/// Shortest time between two sweeps of the janitor.
+pub(crate) const JANITOR_REST: Duration = Duration::from_secs(1);

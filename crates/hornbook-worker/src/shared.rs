@@ -1,0 +1,69 @@
+//! What the loops of one worker share.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hornbook_db::{Db, DbError, Notifier};
+use hornbook_types::Clock;
+use object_store::ObjectStore;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::config::{BackendFactory, WorkerConfig};
+use crate::limits::DATABASE_RETRY;
+
+/// What the loops of one worker share; made once from its configuration.
+pub(crate) struct Shared {
+    pub(crate) db: Db,
+    pub(crate) notifier: Arc<Notifier>,
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) scratch: PathBuf,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) worker: Uuid,
+    pub(crate) name: String,
+    pub(crate) backends: BackendFactory,
+    pub(crate) has_local: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(config: WorkerConfig) -> Self {
+        Self {
+            db: config.db,
+            notifier: config.notifier,
+            store: config.store,
+            scratch: config.scratch,
+            clock: config.clock,
+            worker: config.id,
+            name: config.name,
+            backends: config.backends,
+            has_local: config.has_local,
+        }
+    }
+}
+
+/// Does `call` until the database answers; any other error, and a stop, end it.
+pub(crate) async fn until_answered<T, F>(
+    stop: &CancellationToken,
+    mut call: impl FnMut() -> F,
+) -> Result<T, DbError>
+where
+    F: Future<Output = Result<T, DbError>>,
+{
+    let mut said = false;
+    loop {
+        match call().await {
+            Err(error) if error.is_retryable() && !stop.is_cancelled() => {
+                if !said {
+                    tracing::warn!(%error, "waiting for the database");
+                    said = true;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(DATABASE_RETRY) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+            outcome => return outcome,
+        }
+    }
+}

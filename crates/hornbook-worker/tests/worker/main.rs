@@ -1,0 +1,13 @@
+//! Workers on a real Postgres and a real directory, with an endpoint whose answers the test decides.
+
+#![expect(clippy::unwrap_used, reason = "a helper of tests may panic")]
+
+#[path = "../../../hornbook-db/tests/common/mod.rs"]
+mod common;
+mod control;
+mod corpus;
+mod deaths;
+mod endpoint;
+mod faults;
+mod house;
+mod sharing;

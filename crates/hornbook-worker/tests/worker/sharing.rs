@@ -1,0 +1,96 @@
+//! Several workers, several endpoints, one job.
+
+use std::time::Duration;
+
+use hornbook_db::{endpoints, events};
+use hornbook_inference::ErrorClass;
+use hornbook_types::{EndpointState, JobState};
+
+use crate::endpoint::{Scripted, story};
+use crate::house::{House, every_seq, slug, spec, until};
+
+const DRAIN: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_share_a_job_and_no_prompt_is_sent_twice() {
+    let scripted = Scripted::writer(5);
+    let house = House::new(&[("remote", &scripted)]).await;
+    let (a, b) = (house.worker("a").await, house.worker("b").await);
+    // Fifty topics in two lines of at most fifty prompts: no prompt of the job equals another.
+    let job = house.submit(&spec(60, &["remote"])).await;
+    house.until(job, JobState::Succeeded).await;
+    a.shutdown(DRAIN).await;
+    b.shutdown(DRAIN).await;
+    assert_eq!(house.seqs(job).await, every_seq(60));
+    assert_eq!(scripted.requests(), 60);
+    assert!(scripted.asked().values().all(|&times| times == 1), "{:?}", scripted.asked());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_the_local_engine_is_not_offered_its_jobs() {
+    let (local, remote) = (Scripted::writer(2), Scripted::writer(2));
+    let house = House::new(&[("local", &local), ("remote", &remote)]).await;
+    let needs_local = house.submit(&spec(8, &["local"])).await;
+    let anywhere = house.submit(&spec(8, &["remote"])).await;
+    let without = house.worker_with("a", false).await;
+    house.until(anywhere, JobState::Succeeded).await;
+    assert_eq!(house.job(needs_local).await.state, JobState::Queued);
+    let with = house.worker_with("b", true).await;
+    house.until(needs_local, JobState::Succeeded).await;
+    without.shutdown(DRAIN).await;
+    with.shutdown(DRAIN).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_only_a_person_can_mend_is_paused_and_another_goes_on() {
+    let refused = Scripted::new(2, |_| Err((ErrorClass::Endpoint, "http_401")));
+    let good = Scripted::writer(2);
+    let house = House::new(&[("refused", &refused), ("good", &good)]).await;
+    let job = house.submit(&spec(12, &["refused", "good"])).await;
+    // The good one begins only when the other has failed, so that the failure is seen.
+    good.hold();
+    let worker = house.worker("a").await;
+    let endpoint = until("the pause", async || {
+        let endpoint = endpoints::get(&house.db, &slug("refused")).await.ok()?;
+        (endpoint.state == EndpointState::Paused).then_some(endpoint)
+    })
+    .await;
+    assert!(endpoint.message.unwrap().contains("http_401"));
+    good.release();
+    let ended = house.until(job, JobState::Succeeded).await;
+    assert_eq!(ended.counts.accepted, 12, "no prompt failed because of an endpoint");
+    worker.shutdown(DRAIN).await;
+    let events = events::list(&house.db, job, 0, 1_000).await.unwrap();
+    assert!(events.iter().any(|event| event.data["code"] == "endpoint_paused"), "{events:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_without_an_endpoint_waits_and_says_so() {
+    let broken = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let is_broken = std::sync::Arc::clone(&broken);
+    let scripted = Scripted::new(2, move |request| {
+        match is_broken.load(std::sync::atomic::Ordering::SeqCst) {
+            true => Err((ErrorClass::Endpoint, "insufficient_quota")),
+            false => Ok(story(&request.messages[0].content)),
+        }
+    });
+    let house = House::new(&[("remote", &scripted)]).await;
+    let job = house.submit(&spec(8, &["remote"])).await;
+    let worker = house.worker("a").await;
+    let warning = until("the warning", async || {
+        let events = events::list(&house.db, job, 0, 1_000).await.ok()?;
+        events.into_iter().find(|event| event.data["code"] == "no_endpoint_ready")
+    })
+    .await;
+    assert!(warning.data["message"].as_str().unwrap().contains("insufficient_quota"));
+    let waiting = house.job(job).await;
+    assert_eq!((waiting.state, waiting.counts.ended()), (JobState::Running, 0));
+    broken.store(false, std::sync::atomic::Ordering::SeqCst);
+    endpoints::resume(&house.db, &slug("remote")).await.unwrap();
+    let ended = house.until(job, JobState::Succeeded).await;
+    assert_eq!(ended.counts.accepted, 8);
+    worker.shutdown(DRAIN).await;
+    let events = events::list(&house.db, job, 0, 1_000).await.unwrap();
+    let warned = events.iter().filter(|event| event.data["code"] == "no_endpoint_ready").count();
+    assert_eq!(warned, 1, "{events:?}");
+}
