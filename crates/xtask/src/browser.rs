@@ -1,6 +1,7 @@
-//! The packages of the browser tests, exactly as their lock file has them.
+//! The browser tests: their packages, exactly as their lock file has them, and running them.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::ambient::Ambient;
@@ -26,4 +27,17 @@ pub(crate) fn packages(ambient: &Ambient) -> Outcome {
     )?;
     fs::write(&stamp, wanted)
         .map_err(|error| format!("could not write {}: {error}", stamp.display()))
+}
+
+/// Runs them against the built binary, with a private Postgres of their own.
+pub(crate) fn run(ambient: &Ambient, chromium: &Path) -> Outcome {
+    shell::run(
+        Command::new("npm")
+            .arg("test")
+            .current_dir(ambient.root.join("tests/browser"))
+            .env("HORNBOOK_BIN", ambient.hornbook())
+            .env("HORNBOOK_CHROMIUM", chromium)
+            .env_remove("DATABASE_URL")
+            .env_remove("DATABASE_URL_FILE"),
+    )
 }

@@ -68,6 +68,9 @@ pub(crate) fn run(arguments: &[String], ambient: &Ambient) -> Outcome {
         stages.run("tests", || {
             test_count::run(&mut tests(ambient, &found, full, &filters), &mut count)
         });
+        if filters.is_empty() {
+            stages.run("browser tests", || browser::run(ambient, &found.chromium));
+        }
     }
     let outcome = stages.finish();
     println!("\n{} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
@@ -76,10 +79,7 @@ pub(crate) fn run(arguments: &[String], ambient: &Ambient) -> Outcome {
 
 /// Installs and starts what tests need.
 fn prepare(ambient: &Ambient) -> Outcome<Surroundings> {
-    let mut needs = vec![install::POSTGRES, install::PYTHON, install::BROWSER];
-    if ambient.root.join("tests/browser/package-lock.json").exists() {
-        needs.push(install::NODE);
-    }
+    let needs = [install::POSTGRES, install::PYTHON, install::BROWSER, install::NODE];
     install::ensure(&needs, ambient)?;
     browser::packages(ambient)?;
     Ok(Surroundings {

@@ -1,0 +1,334 @@
+//! The command line: every command, its arguments and its help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Writes synthetic textbooks: templates x audiences x seeds -> documents -> corpora.
+#[derive(Parser)]
+#[command(name = "hornbook", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Settings that every command understands.
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// Configuration file [default: hornbook.toml in the working directory, if there]
+    #[arg(long, global = true, env = "HORNBOOK_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The running service that client commands talk to
+    #[arg(
+        long,
+        global = true,
+        env = "HORNBOOK_URL",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
+    pub(crate) url: String,
+    /// File that holds the API key for client commands
+    #[arg(long, global = true, env = "HORNBOOK_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Print JSON for machines
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the service: API, dashboard and a worker
+    Serve(Serve),
+    /// Run a worker alone, against a database that others share
+    Worker(Worker),
+    /// Start the service, write a small sample corpus and show where it is
+    Quickstart(Quickstart),
+    /// Submit jobs and look after them
+    #[command(subcommand)]
+    Job(Job),
+    /// Fetch finished corpora
+    #[command(subcommand)]
+    Corpus(Corpus),
+    /// Prompt templates
+    #[command(subcommand)]
+    Template(Template),
+    /// Audiences
+    #[command(subcommand)]
+    Audience(Audience),
+    /// Seed sets
+    #[command(subcommand)]
+    Seeds(Seeds),
+    /// Endpoints that complete prompts
+    #[command(subcommand)]
+    Endpoint(Endpoint),
+    /// API keys, straight in the database
+    #[command(subcommand)]
+    Key(Key),
+    /// Model files of the local engine
+    #[command(subcommand)]
+    Model(Model),
+    /// Bring the database's tables up to date and load the catalog
+    Migrate(Storage),
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print the OpenAPI document
+    Openapi,
+    /// Exit 0 when a service is ready (for container health checks)
+    Healthcheck,
+}
+
+/// Where the service keeps things.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Storage {
+    /// Data directory [default: $XDG_DATA_HOME/hornbook, as root /var/lib/hornbook]
+    #[arg(long, env = "HORNBOOK_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Directory with the server binaries of Postgres
+    #[arg(long, env = "HORNBOOK_PG_BIN", value_name = "DIR")]
+    pub(crate) pg_bin: Option<PathBuf>,
+    /// Where corpora are kept: a directory or s3://BUCKET/PREFIX [default: DATA_DIR/corpora]
+    #[arg(long, env = "HORNBOOK_CORPUS_STORE", value_name = "URL")]
+    pub(crate) corpus_store: Option<String>,
+}
+
+/// The engine in this process.
+#[derive(Args, Clone, Default)]
+pub(crate) struct LocalEngine {
+    /// Do without the engine in this process
+    #[arg(long, env = "HORNBOOK_NO_LOCAL_ENGINE")]
+    pub(crate) no_local_engine: bool,
+    /// Model file (GGUF) of the local engine [default: DATA_DIR/models/SmolLM2-135M-Instruct.Q4_1.gguf]
+    #[arg(long, env = "HORNBOOK_MODEL", value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// Prompts that the local engine writes at once
+    #[arg(long, env = "HORNBOOK_SLOTS", value_name = "N")]
+    pub(crate) slots: Option<usize>,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct Serve {
+    /// Address to listen on [default: 127.0.0.1:8080]; port 0 picks a free one
+    #[arg(long, env = "HORNBOOK_LISTEN", value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) storage: Storage,
+    #[command(flatten)]
+    pub(crate) engine: LocalEngine,
+    /// Workers in this process; 0 leaves the work to 'hornbook worker'
+    #[arg(long, env = "HORNBOOK_WORKERS", value_name = "N")]
+    pub(crate) workers: Option<usize>,
+    /// Longest time to finish what is in flight when asked to stop
+    #[arg(long, env = "HORNBOOK_DRAIN_SECONDS", value_name = "N")]
+    pub(crate) drain_seconds: Option<u64>,
+    /// Names under which the service may be addressed, beside loopback and the listen address
+    #[arg(long, env = "HORNBOOK_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    pub(crate) allowed_hosts: Vec<String>,
+    /// File with a key to create at first start
+    #[arg(long, env = "HORNBOOK_INITIAL_KEY_FILE", value_name = "FILE")]
+    pub(crate) initial_key_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Worker {
+    #[command(flatten)]
+    pub(crate) storage: Storage,
+    #[command(flatten)]
+    pub(crate) engine: LocalEngine,
+    /// Longest time to finish what is in flight when asked to stop
+    #[arg(long, env = "HORNBOOK_DRAIN_SECONDS", value_name = "N")]
+    pub(crate) drain_seconds: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct Quickstart {
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    /// Exit when the corpus is there instead of serving on
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Directory to pull the corpus into [default: corpus/JOB]
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Job {
+    /// Submit a job from a JSON file, or from standard input with -
+    Submit {
+        file: PathBuf,
+        /// Watch it until it ends
+        #[arg(long)]
+        watch: bool,
+    },
+    /// List jobs, newest first
+    Ls {
+        /// Most jobs to list
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Show one job
+    Show { job: String },
+    /// Follow a job until it ends
+    Watch { job: String },
+    /// End a job for good, keeping what is done
+    Cancel { job: String },
+    /// Send nothing more until resumed
+    Pause { job: String },
+    /// Go on with a paused job
+    Resume { job: String },
+    /// Run failed prompts again, or a failed assembly
+    Retry {
+        job: String,
+        /// Only prompts that failed with these codes
+        #[arg(long, value_delimiter = ',')]
+        codes: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Corpus {
+    /// Fetch a job's corpus: resumed where it stopped, every file checked
+    Pull {
+        job: String,
+        /// Directory to write to
+        #[arg(long, short, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Template {
+    /// List templates
+    Ls,
+    /// Print a template's body
+    Show { template: String },
+    /// Show what changed between two versions
+    Diff { template: String, from: u32, to: u32 },
+    /// Render a prompt for an audience from a stored seed
+    Render {
+        template: String,
+        #[arg(long)]
+        audience: String,
+        #[arg(long, default_value = "starter-curriculum")]
+        seeds: String,
+        /// Number of the seed in its set
+        #[arg(long, default_value_t = 0)]
+        seq: u64,
+    },
+    /// Store a file as the template's next version
+    Push {
+        template: String,
+        file: PathBuf,
+        #[arg(long)]
+        format: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Audience {
+    /// List audiences, up the ladder
+    Ls,
+    /// Show one audience
+    Show { audience: String },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Seeds {
+    /// List seed sets
+    Ls,
+    /// Import a file (.ndjson, .jsonl, .json, .csv, .parquet) as the seed set's next version
+    Push {
+        name: String,
+        file: PathBuf,
+        /// SPDX licence of the records
+        #[arg(long)]
+        license: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Endpoint {
+    /// List endpoints
+    Ls,
+    /// Add or change an OpenAI-compatible endpoint
+    Add {
+        name: String,
+        /// As the OpenAI clients spell it, ending in /v1
+        #[arg(long)]
+        base_url: String,
+        #[arg(long)]
+        model: String,
+        /// File that holds the endpoint's key
+        #[arg(long, value_name = "FILE")]
+        api_key_file: Option<PathBuf>,
+        /// Requests under way at once
+        #[arg(long)]
+        in_flight: Option<u32>,
+        #[arg(long)]
+        requests_per_minute: Option<u32>,
+        #[arg(long)]
+        tokens_per_minute: Option<u32>,
+    },
+    /// Send one tiny prompt and show the answer
+    Test { name: String },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// Make a key and print it, once
+    Create {
+        /// What the key is for
+        #[arg(long, default_value = "")]
+        name: String,
+        /// read, write or admin
+        #[arg(long, value_delimiter = ',', default_value = "read")]
+        scopes: Vec<String>,
+        #[command(flatten)]
+        storage: Storage,
+    },
+    /// List keys, without their secrets
+    Ls {
+        #[command(flatten)]
+        storage: Storage,
+    },
+    /// Revoke a key by its id
+    Revoke {
+        id: String,
+        #[command(flatten)]
+        storage: Storage,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Model {
+    /// List model files in the data directory
+    Ls {
+        #[command(flatten)]
+        storage: Storage,
+    },
+    /// Fetch a model file from the Hugging Face Hub
+    Pull {
+        /// Repository on the Hub
+        #[arg(default_value = "bartowski/SmolLM2-135M-Instruct-GGUF")]
+        repo: String,
+        /// File in that repository
+        #[arg(default_value = "SmolLM2-135M-Instruct-Q8_0.gguf")]
+        file: String,
+        #[arg(long, default_value = "main")]
+        revision: String,
+        /// Expected SHA-256; without it the Hub's own is checked
+        #[arg(long)]
+        sha256: Option<String>,
+        /// The Hub's address
+        #[arg(long, env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
+        endpoint: String,
+        /// File that holds a Hub token
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
+        #[command(flatten)]
+        storage: Storage,
+    },
+}

@@ -1,0 +1,109 @@
+//! Fetching one file of a corpus: resumed where it stopped, checked, then renamed into place.
+
+use std::io::SeekFrom;
+use std::path::Path;
+
+use futures_util::StreamExt as _;
+use reqwest::{Method, StatusCode};
+use sha2::{Digest as _, Sha256};
+use tokio::fs::{self, File, OpenOptions};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+
+use super::Client;
+use crate::exit::{Context as _, Failure};
+
+/// Tries per file; each goes on where the one before stopped.
+const ATTEMPTS: u32 = 5;
+/// Bytes hashed at a time when a partial or finished file is read back.
+const READ_BYTES: usize = 256 * 1024;
+
+/// Fetches `path` into `to`, unless a file with the right hash is there already.
+///
+/// `progress` is told the bytes that arrived since it was last told.
+pub(crate) async fn download(
+    client: &Client,
+    path: &str,
+    to: &Path,
+    sha256: &str,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<(), Failure> {
+    if let Ok(found) = hash_of(to).await
+        && found == sha256
+    {
+        return Ok(());
+    }
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).await.context(&format!("making {}", parent.display()))?;
+    }
+    let mut part = to.as_os_str().to_owned();
+    part.push(".part");
+    let part = Path::new(&part);
+    let mut failure = None;
+    for _ in 0..ATTEMPTS {
+        match fetch_rest(client, path, part, sha256, progress).await {
+            Ok(()) if hash_of(part).await.context("checking the download")? == sha256 => {
+                return fs::rename(part, to)
+                    .await
+                    .context(&format!("moving {} into place", to.display()));
+            }
+            Ok(()) => {
+                // A whole file with another hash cannot be mended by asking for more of it.
+                fs::remove_file(part).await.context("removing a damaged download")?;
+                failure = Some(Failure::error(format!("{path}: the content has another sha256")));
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    Err(failure.unwrap_or_else(|| Failure::error(format!("{path}: could not be fetched"))))
+}
+
+async fn fetch_rest(
+    client: &Client,
+    path: &str,
+    part: &Path,
+    sha256: &str,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<(), Failure> {
+    let have = fs::metadata(part).await.map(|metadata| metadata.len()).unwrap_or(0);
+    let mut request = client.request(Method::GET, path)?;
+    if have > 0 {
+        request = request
+            .header("range", format!("bytes={have}-"))
+            .header("if-range", format!("\"{sha256}\""));
+    }
+    let response = match client.send(request).await {
+        Ok(response) => response,
+        // The part is as long as the file or longer: let the hash decide.
+        Err(failure) if have > 0 && failure.message.contains("range") => return Ok(()),
+        Err(failure) => return Err(failure),
+    };
+    let resumed = response.status() == StatusCode::PARTIAL_CONTENT;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(!resumed)
+        .open(part)
+        .await
+        .context(&format!("opening {}", part.display()))?;
+    file.seek(SeekFrom::Start(if resumed { have } else { 0 })).await.context("resuming")?;
+    let mut stream = response.bytes_stream();
+    while let Some(bytes) = stream.next().await {
+        let bytes = bytes.context(&format!("{path}: the connection broke"))?;
+        file.write_all(&bytes).await.context(&format!("writing {}", part.display()))?;
+        progress(bytes.len() as u64);
+    }
+    file.sync_all().await.context(&format!("writing {}", part.display()))
+}
+
+async fn hash_of(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path).await?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let read = file.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(hex::encode(hasher.finalize()));
+        }
+        hasher.update(&buffer[..read]);
+    }
+}

@@ -1,0 +1,40 @@
+//! `hornbook job submit`: send a job from a file.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::watch;
+use crate::client::Client;
+use crate::exit::{Context as _, Failure, Outcome};
+use crate::output::{self, text};
+
+/// Largest job file that is read.
+const JOB_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Submits the job in `file` (`-` is standard input) and prints its id.
+pub(crate) async fn run(client: &Client, file: &Path, and_watch: bool, json: bool) -> Outcome {
+    let spec = read_spec(file)?;
+    let job = client.post("/v1/jobs", Some(&spec)).await?;
+    let id = text(&job, "/id");
+    if json {
+        output::json(&job)?;
+    } else {
+        output::line(&id)?;
+    }
+    if and_watch { watch::run(client, &id, json).await } else { Ok(()) }
+}
+
+fn read_spec(file: &Path) -> Result<Value, Failure> {
+    let mut text = String::new();
+    let shown = file.display();
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().lock().take(JOB_FILE_BYTES).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file)
+            .and_then(|opened| opened.take(JOB_FILE_BYTES).read_to_string(&mut text))
+    };
+    read.map_err(|error| Failure::usage(format!("reading {shown}: {error}")))?;
+    serde_json::from_str(&text).context(&format!("{shown} is not a job"))
+}

@@ -1,0 +1,168 @@
+//! Configuration: flags over environment over `hornbook.toml` over defaults.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::cli::{Global, LocalEngine, Serve, Storage};
+use crate::environment::Environment;
+use crate::exit::Failure;
+
+/// Name of the configuration file that is read when it lies in the working directory.
+const CONFIG_FILE: &str = "hornbook.toml";
+/// File name of the local engine's default model.
+pub(crate) const DEFAULT_MODEL_FILE: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+/// Default of `--drain-seconds`.
+const DRAIN_SECONDS: u64 = 20;
+/// Default port of the service.
+const PORT: u16 = 8080;
+
+/// `hornbook.toml`; every field has a flag of the same name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfigFile {
+    listen: Option<SocketAddr>,
+    data_dir: Option<PathBuf>,
+    pg_bin: Option<PathBuf>,
+    corpus_store: Option<String>,
+    no_local_engine: Option<bool>,
+    model: Option<PathBuf>,
+    slots: Option<usize>,
+    workers: Option<usize>,
+    drain_seconds: Option<u64>,
+    #[serde(default)]
+    allowed_hosts: Vec<String>,
+    initial_key_file: Option<PathBuf>,
+    /// Private networks that endpoints may lie in, as `10.1.0.0/16`.
+    #[serde(default)]
+    allowed_networks: Vec<String>,
+}
+
+/// Where things are kept.
+#[derive(Clone, Debug)]
+pub(crate) struct StorageConfig {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) pg_bin: Option<PathBuf>,
+    pub(crate) corpus_store: Option<String>,
+}
+
+/// The engine in this process; `None` in its place means that there is none.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineConfig {
+    pub(crate) model: PathBuf,
+    pub(crate) slots: Option<usize>,
+}
+
+/// Everything that `serve` is told.
+#[derive(Clone, Debug)]
+pub(crate) struct ServeConfig {
+    pub(crate) listen: SocketAddr,
+    pub(crate) storage: StorageConfig,
+    pub(crate) engine: Option<EngineConfig>,
+    pub(crate) workers: usize,
+    pub(crate) drain: Duration,
+    pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) initial_key_file: Option<PathBuf>,
+    pub(crate) allowed_networks: Vec<String>,
+}
+
+/// Reads the configuration file that was named, or the one in the working directory, or none.
+pub(crate) fn read_file(global: &Global) -> Result<ConfigFile, Failure> {
+    let (path, named) = match &global.config {
+        Some(path) => (path.as_path(), true),
+        None => (Path::new(CONFIG_FILE), false),
+    };
+    match std::fs::read_to_string(path) {
+        Ok(text) => toml::from_str(&text)
+            .map_err(|error| Failure::usage(format!("{}: {error}", path.display()))),
+        Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(ConfigFile::default())
+        }
+        Err(error) => Err(Failure::usage(format!("reading {}: {error}", path.display()))),
+    }
+}
+
+/// Settles where things are kept.
+pub(crate) fn storage(
+    flags: &Storage,
+    file: &ConfigFile,
+    environment: &Environment,
+) -> Result<StorageConfig, Failure> {
+    let data_dir = flags
+        .data_dir
+        .clone()
+        .or_else(|| file.data_dir.clone())
+        .or_else(|| default_data_dir(environment))
+        .ok_or_else(|| Failure::usage("neither XDG_DATA_HOME nor HOME is set; name --data-dir"))?;
+    let data_dir = std::path::absolute(&data_dir)
+        .map_err(|error| Failure::usage(format!("{}: {error}", data_dir.display())))?;
+    Ok(StorageConfig {
+        data_dir,
+        pg_bin: flags.pg_bin.clone().or_else(|| file.pg_bin.clone()),
+        corpus_store: flags.corpus_store.clone().or_else(|| file.corpus_store.clone()),
+    })
+}
+
+/// Settles which model the local engine runs, if any.
+pub(crate) fn engine(
+    flags: &LocalEngine,
+    file: &ConfigFile,
+    storage: &StorageConfig,
+) -> Option<EngineConfig> {
+    if flags.no_local_engine || file.no_local_engine == Some(true) {
+        return None;
+    }
+    let model = flags.model.clone().or_else(|| file.model.clone());
+    Some(EngineConfig {
+        model: model.unwrap_or_else(|| models_dir(storage).join(DEFAULT_MODEL_FILE)),
+        slots: flags.slots.or(file.slots),
+    })
+}
+
+/// Settles everything that `serve` is told.
+pub(crate) fn serve(
+    flags: &Serve,
+    file: &ConfigFile,
+    environment: &Environment,
+) -> Result<ServeConfig, Failure> {
+    let storage = storage(&flags.storage, file, environment)?;
+    let mut allowed_hosts = flags.allowed_hosts.clone();
+    allowed_hosts.extend(file.allowed_hosts.iter().cloned());
+    Ok(ServeConfig {
+        listen: flags
+            .listen
+            .or(file.listen)
+            .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))),
+        engine: engine(&flags.engine, file, &storage),
+        storage,
+        workers: flags.workers.or(file.workers).unwrap_or(1),
+        drain: drain(flags.drain_seconds, file),
+        allowed_hosts,
+        initial_key_file: flags.initial_key_file.clone().or_else(|| file.initial_key_file.clone()),
+        allowed_networks: file.allowed_networks.clone(),
+    })
+}
+
+/// Settles how long what is in flight may take to finish.
+pub(crate) fn drain(flag: Option<u64>, file: &ConfigFile) -> Duration {
+    Duration::from_secs(flag.or(file.drain_seconds).unwrap_or(DRAIN_SECONDS))
+}
+
+/// Private networks that endpoints may lie in.
+pub(crate) fn allowed_networks(file: &ConfigFile) -> &[String] {
+    &file.allowed_networks
+}
+
+/// Where model files are kept.
+pub(crate) fn models_dir(storage: &StorageConfig) -> PathBuf {
+    storage.data_dir.join("models")
+}
+
+fn default_data_dir(environment: &Environment) -> Option<PathBuf> {
+    if rustix::process::geteuid().is_root() {
+        return Some(PathBuf::from("/var/lib/hornbook"));
+    }
+    environment.data_home.as_ref().map(|home| home.join("hornbook"))
+}

@@ -1,0 +1,155 @@
+//! A whole service in this process, from the database up and down again.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hornbook_api::{ApiConfig, AppParts, AppState, BackendFactory, serve};
+use hornbook_db::Notifier;
+use hornbook_inference::Ambient;
+use hornbook_types::SystemClock;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Backends, Database, WorkerParts, catalog, initial_key, load_engine, open_store, policy,
+    start_worker,
+};
+use crate::config::ServeConfig;
+use crate::environment::Environment;
+use crate::exit::{Context as _, Failure, Outcome};
+
+/// Longest wait for requests under way once everything else has stopped.
+const REQUESTS_DRAIN: Duration = Duration::from_secs(5);
+
+/// A service that listens.
+pub(crate) struct Running {
+    url: String,
+    database: Database,
+    workers: Vec<hornbook_worker::WorkerHandle>,
+    server: JoinHandle<std::io::Result<()>>,
+    stop_server: CancellationToken,
+    drain: Duration,
+}
+
+impl Running {
+    /// Starts everything in the order in which it is needed; returns when the service answers.
+    pub(crate) async fn start(
+        config: ServeConfig,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        let database = Database::open(&config.storage, environment).await?;
+        match Self::start_on(&config, &database).await {
+            Ok(parts) => {
+                let (url, workers, server, stop_server) = parts;
+                Ok(Self { url, database, workers, server, stop_server, drain: config.drain })
+            }
+            Err(failure) => {
+                // A service that cannot start must not leave its private server behind.
+                let closed = database.close().await;
+                Err(match closed {
+                    Ok(()) => failure,
+                    Err(also) => Failure::new(failure.code, format!("{failure}; then {also}")),
+                })
+            }
+        }
+    }
+
+    /// Where it listens, as `http://HOST:PORT`.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Stops in the opposite order: workers drain, requests end, the database closes, its server stops.
+    pub(crate) async fn stop(self) -> Outcome {
+        let drains = self.workers.into_iter().map(|worker| worker.shutdown(self.drain));
+        futures_util::future::join_all(drains).await;
+        self.stop_server.cancel();
+        let abort = self.server.abort_handle();
+        if tokio::time::timeout(REQUESTS_DRAIN, self.server).await.is_err() {
+            abort.abort();
+        }
+        self.database.close().await
+    }
+
+    async fn start_on(config: &ServeConfig, database: &Database) -> Result<Parts, Failure> {
+        let db = &database.db;
+        catalog::load(db).await?;
+        if let Some(file) = &config.initial_key_file {
+            initial_key::create(db, file).await?;
+        }
+        initial_key::require(db, config.listen).await?;
+        let store = open_store(&config.storage)?;
+        let local = load_engine(config.engine.as_ref(), db).await?;
+        let loopback = config.listen.ip().is_loopback();
+        let backends = Backends::new(
+            db.clone(),
+            policy(loopback, &config.allowed_networks)?,
+            Ambient::system(rand::random()),
+            local,
+        )?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| Failure::error(format!("listening on {}: {error}", config.listen)))?;
+        let address = listener.local_addr().context("listening")?;
+        let url = format!("http://{address}");
+        let stop_server = CancellationToken::new();
+        let state = AppState::new(AppParts {
+            db: db.clone(),
+            notifier: Notifier::start(db),
+            store: Arc::clone(&store),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(Mutex::new(StdRng::from_os_rng())),
+            config: api_config(config, address, url.clone(), database.session_secret),
+            backends: factory(&backends),
+            shutdown: stop_server.clone(),
+        });
+        let stopped = stop_server.clone();
+        let server = tokio::spawn(serve(listener, state, stopped.cancelled_owned()));
+        let mut workers = Vec::new();
+        for index in 0..config.workers {
+            let parts = WorkerParts {
+                db: db.clone(),
+                store: Arc::clone(&store),
+                backends: backends.clone(),
+                scratch: config.storage.data_dir.join("scratch").join(index.to_string()),
+                name: database.worker_name(index),
+            };
+            workers.push(start_worker(parts).await?);
+        }
+        Ok((url, workers, server, stop_server))
+    }
+}
+
+type Parts = (
+    String,
+    Vec<hornbook_worker::WorkerHandle>,
+    JoinHandle<std::io::Result<()>>,
+    CancellationToken,
+);
+
+fn api_config(
+    config: &ServeConfig,
+    address: SocketAddr,
+    url: String,
+    session_secret: [u8; 32],
+) -> ApiConfig {
+    let mut api = ApiConfig::local(url, session_secret);
+    api.loopback = address.ip().is_loopback();
+    api.allowed_hosts = config.allowed_hosts.clone();
+    if !address.ip().is_unspecified() {
+        api.allowed_hosts.push(address.ip().to_string());
+    }
+    api
+}
+
+fn factory(backends: &Backends) -> BackendFactory {
+    let backends = backends.clone();
+    Arc::new(move |name| {
+        let backends = backends.clone();
+        Box::pin(async move { backends.make(&name).await })
+    })
+}

@@ -1,0 +1,40 @@
+//! What `cargo xtask test` tells the tests.
+
+use std::path::PathBuf;
+
+#[expect(clippy::disallowed_methods, reason = "tests are told their surroundings by xtask")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn required(name: &str) -> String {
+    match variable(name) {
+        Some(value) => value,
+        None => panic!("{name} is not set; run these tests with 'cargo xtask test'"),
+    }
+}
+
+/// The built `hornbook` binary.
+pub fn binary() -> PathBuf {
+    required("HORNBOOK_BIN").into()
+}
+
+/// A superuser's URL on the one Postgres that all tests share.
+pub fn database_url() -> String {
+    required("HORNBOOK_TEST_DATABASE_URL")
+}
+
+/// The real model file.
+pub fn model() -> PathBuf {
+    required("HORNBOOK_TEST_MODEL").into()
+}
+
+/// A Python interpreter with the packages of `tests/python/requirements.txt`.
+pub fn python() -> PathBuf {
+    PathBuf::from(required("HORNBOOK_TEST_VENV")).join("bin").join("python")
+}
+
+/// True under `cargo xtask test --full`.
+pub fn full() -> bool {
+    variable("HORNBOOK_TEST_FULL").is_some()
+}
