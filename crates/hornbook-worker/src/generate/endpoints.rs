@@ -81,10 +81,10 @@ async fn bring_up(
         }
     }
     for endpoint in &found {
-        if !loops.contains_key(&endpoint.name) {
-            if let Some(running) = begin(desk, committer, endpoint).await {
-                loops.insert(endpoint.name.clone(), running);
-            }
+        if !loops.contains_key(&endpoint.name)
+            && let Some(running) = begin(desk, committer, endpoint).await
+        {
+            loops.insert(endpoint.name.clone(), running);
         }
     }
     desk.set_live(loops.keys().cloned().collect::<BTreeSet<_>>());

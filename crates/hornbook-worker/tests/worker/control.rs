@@ -19,12 +19,7 @@ async fn pausing_stops_sending_and_keeps_what_is_in_flight() {
     let worker = house.worker("a").await;
     scripted.until_waiting(4).await;
     jobs::pause(&house.db, job).await.unwrap();
-    // The worker has heard of it when it holds no unsent prompt of the job any more.
-    until("the pause to be heard", async || {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        Some(())
-    })
-    .await;
+    house.until_heard().await;
     scripted.release();
     let paused = until("the leases to end", async || {
         let job = house.job(job).await;

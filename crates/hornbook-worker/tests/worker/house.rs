@@ -147,6 +147,21 @@ impl House {
         .await;
     }
 
+    /// Waits until a heartbeat has told the worker what happened to the one leased chunk's job so far.
+    pub(crate) async fn until_heard(&self) {
+        let beat = "SELECT (extract(epoch FROM min(lease_expires_at)) * 1000)::bigint FROM job_chunks
+                     WHERE state = 'leased'";
+        let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let now = self.test_db.number(now).await;
+        let lease_millis = hornbook_types::limits::LEASE_SECONDS as i64 * 1_000;
+        until("a heartbeat", async || {
+            (self.test_db.number(beat).await - lease_millis > now).then_some(())
+        })
+        .await;
+        // From the answer on the wire to the worker's ear.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
     /// Every stored `seq` of a job.
     pub(crate) async fn seqs(&self, id: Uuid) -> Vec<i64> {
         let query = format!("SELECT seq FROM documents WHERE job_id = '{id}' ORDER BY seq");
