@@ -37,6 +37,14 @@ pub async fn delete(db: &Db, id: Uuid) -> Result<(), DbError> {
     .execute(&mut *tx)
     .await?;
     DbError::expect_one(marked.rows_affected(), "job")?;
+    // A job that was failed may have leases left; their owners must not store behind the removal.
+    sqlx::query(
+        "UPDATE job_chunks SET state = 'requeued', lease_token = NULL, lease_owner = NULL,
+                lease_expires_at = NULL WHERE job_id = $1 AND state = 'leased'",
+    )
+    .bind(id)
+    .execute(&mut *tx)
+    .await?;
     sqlx::query("SELECT pg_notify($2, $1::text)")
         .bind(id)
         .bind(crate::notifier::CHANNEL)

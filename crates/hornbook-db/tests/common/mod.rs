@@ -40,6 +40,7 @@ impl TestDb {
             Some(server) => server.options(),
             None => server_from_environment().unwrap(),
         };
+        wait_until_ready(&admin).await;
         let name = format!("t_{}", uuid::Uuid::now_v7().simple());
         let template = template(&admin).await;
         let mut connection = admin.connect().await.unwrap();
@@ -93,6 +94,18 @@ impl Drop for TestDb {
         });
         let _ = dropped.join();
     }
+}
+
+/// A server listens a little before it answers.
+async fn wait_until_ready(admin: &PgConnectOptions) {
+    for _ in 0..600 {
+        if let Ok(connection) = admin.connect().await {
+            connection.close().await.unwrap();
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the test server did not start");
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are told by xtask which server to use")]
@@ -171,20 +184,7 @@ impl Server {
             .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"])
             .spawn()
             .unwrap();
-        let server = Self { child, dir };
-        server.wait_until_ready();
-        server
-    }
-
-    fn wait_until_ready(&self) {
-        let socket = self.dir.path().join(".s.PGSQL.5432");
-        for _ in 0..600 {
-            if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("the test server did not start");
+        Self { child, dir }
     }
 
     fn options(&self) -> PgConnectOptions {
@@ -198,7 +198,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
         let _ = self.child.wait();
     }
 }

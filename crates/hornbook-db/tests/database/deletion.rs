@@ -4,7 +4,7 @@ use hornbook_db::{DbError, assembly, corpora, documents, jobs};
 use uuid::Uuid;
 
 use crate::common::TestDb;
-use crate::fixtures::{accepted, manifest, run_all, submitted};
+use crate::fixtures::{accepted, claim, manifest, run_all, submitted};
 
 #[tokio::test]
 async fn a_deleted_job_is_gone_at_once_and_removed_in_batches() {
@@ -63,6 +63,18 @@ async fn a_deleted_job_is_gone_at_once_and_removed_in_batches() {
     }
     assert_eq!(test.number("SELECT count(*) FROM corpus_files").await, 0);
     assert_eq!(jobs::counts(&test.db, kept).await.unwrap().counts.accepted, 6, "others stay");
+}
+
+#[tokio::test]
+async fn nobody_stores_documents_of_a_deleted_job() {
+    let test = TestDb::new().await;
+    let id = submitted(&test.db, 6).await;
+    let lease = claim(&test.db, Uuid::now_v7(), 6).await.unwrap();
+    jobs::fail(&test.db, id, "no_seeds", "the seed set is gone").await.unwrap();
+    documents::commit_group(&test.db, &lease.key, &[accepted(0)], 0.0).await.unwrap();
+    jobs::delete(&test.db, id).await.unwrap();
+    let late = documents::commit_group(&test.db, &lease.key, &[accepted(1)], 0.0).await;
+    assert!(matches!(late, Err(DbError::Fenced)), "{late:?}");
 }
 
 #[tokio::test]
