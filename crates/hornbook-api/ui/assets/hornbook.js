@@ -101,6 +101,7 @@ function replaceLive(live, fresh) {
   const href = focused?.getAttribute("href");
   live.replaceChildren(...fresh.childNodes);
   live.dataset.ended = fresh.dataset.ended;
+  live.dataset.stream = fresh.dataset.stream;
   for (const details of live.querySelectorAll("details")) {
     details.open = opened.has(details.closest("[aria-labelledby]")?.getAttribute("aria-labelledby"));
   }
@@ -113,35 +114,50 @@ function liveJob(live) {
   if (live.dataset.ended === "true") return;
   let last = 0;
   let timer = 0;
+  let events = null;
   const refresh = async () => {
+    clearTimeout(timer);
     timer = 0;
     last = Date.now();
     const page = await fetchPage(location.href);
     const fresh = page?.getElementById("live");
     if (!fresh) return;
     replaceLive(live, fresh);
-    if (live.dataset.ended === "true") events.close();
+    if (live.dataset.ended === "true") leave();
   };
   const soon = (wait) => {
-    if (timer) return;
-    timer = setTimeout(refresh, Math.max(wait, last + wait - Date.now()));
+    if (!timer) timer = setTimeout(refresh, Math.max(wait, last + wait - Date.now()));
   };
-  // A reconnect begins where the page began, so what was seen before is passed over.
-  let seen = 0;
-  const follow = (kind, act) => events.addEventListener(kind, (event) => {
-    const number = Number(event.lastEventId);
-    if (number <= seen) return;
-    seen = number;
-    act(JSON.parse(event.data).data);
+  const follow = () => {
+    // A reconnect begins where the page began, so what was seen before is passed over.
+    let seen = 0;
+    events = new EventSource(live.dataset.stream);
+    const on = (kind, act) => events.addEventListener(kind, (event) => {
+      const number = Number(event.lastEventId);
+      if (number <= seen) return;
+      seen = number;
+      act(JSON.parse(event.data).data);
+    });
+    on("progress", (data) => {
+      showCounts(live, data.counts);
+      soon(REFRESH_MS);
+    });
+    on("state", () => soon(200));
+    on("warning", () => soon(200));
+  };
+  const leave = () => {
+    events?.close();
+    events = null;
+  };
+  // A browser allows few connections to one service: a page that nobody sees holds none.
+  document.addEventListener("visibilitychange", async () => {
+    leave();
+    if (document.hidden || live.dataset.ended === "true") return;
+    await refresh();
+    if (!events && !document.hidden && live.dataset.ended !== "true") follow();
   });
-  const events = new EventSource(live.dataset.stream);
-  follow("progress", (data) => {
-    showCounts(live, data.counts);
-    soon(REFRESH_MS);
-  });
-  follow("state", () => soon(200));
-  follow("warning", () => soon(200));
-  addEventListener("pagehide", () => events.close());
+  addEventListener("pagehide", leave);
+  if (!document.hidden) follow();
 }
 
 copyButtons(document);

@@ -92,9 +92,9 @@ impl Step {
             ),
             instructions: spec.instructions.clone(),
             leave_out: spec.leave_out.clone(),
-            vocabulary: spec.vocabulary.clone(),
-            formulas: spec.formulas.clone(),
-            ending: spec.ending.clone(),
+            vocabulary: text::label_words(&spec.vocabulary),
+            formulas: text::label_words(&spec.formulas),
+            ending: text::label_words(&spec.ending),
             leaf: Leaf::of(spec.tokens),
         }
     }
