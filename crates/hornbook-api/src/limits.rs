@@ -56,3 +56,11 @@ pub const DOCUMENTS_AT_ONCE: u32 = 16;
 pub const DOCUMENT_PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// Points of a throughput series.
 pub const SERIES_POINTS: u32 = 120;
+/// Connections open at once; further ones wait to be accepted.
+pub const CONNECTIONS_AT_ONCE: usize = 4_096;
+/// Longest time that a client may take over the head of a request, or leave a connection idle.
+pub const HEADER_SECONDS: u64 = 60;
+/// Pause after a connection could not be accepted.
+pub const ACCEPT_RETRY_MILLIS: u64 = 100;
+/// Seed sets imported at once; each holds a connection to the database.
+pub const IMPORTS_AT_ONCE: usize = 3;

@@ -1,6 +1,7 @@
 //! What handlers and pages share; the binary makes it.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::layer::Limiter;
-use crate::limits::{REQUESTS_PER_MINUTE, WATCHERS_AT_ONCE};
+use crate::limits::{IMPORTS_AT_ONCE, REQUESTS_PER_MINUTE, WATCHERS_AT_ONCE};
 use crate::metrics::Metrics;
 use crate::render::RenderPool;
 
@@ -39,6 +40,8 @@ pub struct ApiConfig {
     pub session_secret: [u8; 32],
     /// Requests that one key may make in a minute.
     pub requests_per_minute: u32,
+    /// Where uploads lie while they are read; made when it is not there.
+    pub spool_dir: PathBuf,
 }
 
 impl ApiConfig {
@@ -50,6 +53,7 @@ impl ApiConfig {
             base_url: base_url.into(),
             session_secret,
             requests_per_minute: REQUESTS_PER_MINUTE,
+            spool_dir: std::env::temp_dir(),
         }
     }
 
@@ -102,6 +106,7 @@ pub struct Shared {
     random: SharedRandom,
     pub(crate) shutdown: CancellationToken,
     pub(crate) watchers: Arc<Semaphore>,
+    pub(crate) imports: Semaphore,
     pub(crate) limiter: Limiter,
     pub(crate) metrics: Metrics,
     /// Set once a key was seen to exist; the service is never open again.
@@ -121,6 +126,7 @@ impl AppState {
             backends: parts.backends,
             render: RenderPool::default(),
             shutdown: parts.shutdown,
+            imports: Semaphore::new(IMPORTS_AT_ONCE),
             watchers: Arc::new(Semaphore::new(WATCHERS_AT_ONCE)),
             random: parts.random,
             metrics: Metrics::default(),

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Seek as _;
+use std::path::Path;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,12 +13,16 @@ use tokio::io::AsyncWriteExt as _;
 use crate::Problem;
 use crate::limits::{UPLOAD_BODY_BYTES, UPLOAD_IDLE_SECONDS};
 
-/// Writes a body to an unnamed temporary file and gives it back, ready to be read from its start.
-pub(crate) async fn spool(body: Body) -> Result<File, Problem> {
-    let file = tokio::task::spawn_blocking(tempfile::tempfile)
-        .await
-        .map_err(|error| Problem::internal(&error))?
-        .map_err(no_room)?;
+/// Writes a body to an unnamed file in `dir` and gives it back, ready to be read from its start.
+pub(crate) async fn spool(body: Body, dir: &Path) -> Result<File, Problem> {
+    let dir = dir.to_owned();
+    let file = tokio::task::spawn_blocking(move || {
+        std::fs::create_dir_all(&dir)?;
+        tempfile::tempfile_in(&dir)
+    })
+    .await
+    .map_err(|error| Problem::internal(&error))?
+    .map_err(no_room)?;
     let mut file = tokio::fs::File::from_std(file);
     let mut stream = body.into_data_stream();
     let mut written_bytes = 0_u64;

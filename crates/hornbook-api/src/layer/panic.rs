@@ -16,3 +16,17 @@ pub(crate) fn caught(payload: Box<dyn Any + Send + 'static>) -> Response {
         .unwrap_or("panic without words");
     Problem::internal(&words).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::caught;
+    use crate::Problem;
+
+    #[test]
+    fn a_panic_is_a_problem_that_keeps_its_words_to_the_log() {
+        let response = caught(Box::new("the password is x"));
+        let problem = response.extensions().get::<Problem>().unwrap();
+        assert_eq!((problem.status.as_u16(), problem.code), (500, "internal"));
+        assert!(!problem.detail.contains("password"));
+    }
+}

@@ -1,5 +1,7 @@
 //! The service through its front door: real requests to the router, on a real Postgres.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
+
 #[path = "../../../hornbook-db/tests/common/mod.rs"]
 #[expect(dead_code, reason = "shared with the database's own tests, which use all of it")]
 mod common;
@@ -16,3 +18,4 @@ mod fixtures;
 mod jobs;
 mod keys;
 mod seeds;
+mod wire;

@@ -30,6 +30,8 @@ pub(super) async fn import(
     format: RecordFormat,
     file: File,
 ) -> Result<(Pinned, Stored), Problem> {
+    // Uploads wait here, where they cost nothing, and not on connections to the database.
+    let _place = state.imports.acquire().await.map_err(|closed| Problem::internal(&closed))?;
     let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
     let reader = tokio::task::spawn_blocking(move || read(format, file, &sender));
     let import = seed_sets::begin(&state.db, slug, license, source).await?;

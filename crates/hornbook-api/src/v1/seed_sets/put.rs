@@ -78,7 +78,7 @@ pub(crate) async fn put_seed_set(
         let latest = found(seed_sets::get(&state.db, &latest).await)?;
         expectation(request.headers(), latest.as_ref().map(|set| &set.pinned))?;
     }
-    let file = spool(request.into_body()).await?;
+    let file = spool(request.into_body(), &state.config.spool_dir).await?;
     let (pinned, stored) = import(&state, &slug, &license, source.as_deref(), format, file).await?;
     let reference = Reference { slug, version: Some(pinned.version) };
     let view = SeedSetView::from(seed_sets::get(&state.db, &reference).await?);

@@ -6,7 +6,7 @@ use hornbook_prompt::CompiledTemplate;
 use http::HeaderMap;
 
 use super::TemplateView;
-use crate::extract::{Conditional, reference};
+use crate::extract::{Conditional, not_modified, reference};
 use crate::v1::version::version_tag;
 use crate::{AppState, CanRead, Problem};
 
@@ -31,8 +31,11 @@ pub(crate) async fn get_template(
     let reference = reference("template", &slug)?;
     let template = hornbook_db::templates::get(&state.db, &reference).await?;
     let tag = version_tag(&template.pinned);
-    let fields = CompiledTemplate::parse(&template.spec.body).ok();
     let mut view = TemplateView::from(template);
-    view.seed_fields = fields.map(|compiled| compiled.fields().into());
+    if !not_modified(&headers, &tag) {
+        let body = view.spec.body.clone();
+        let parsed = state.render.run(move || CompiledTemplate::parse(&body)).await?;
+        view.seed_fields = parsed.ok().map(|compiled| compiled.fields().into());
+    }
     Ok(Conditional::tagged(&headers, &tag, &view))
 }
