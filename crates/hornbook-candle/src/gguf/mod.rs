@@ -61,3 +61,26 @@ pub(crate) fn read_file(path: &Path) -> Result<ModelBytes, LoadError> {
     let sha256 = hex::encode(Sha256::digest(&bytes));
     Ok(ModelBytes { bytes, sha256 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::GgufFile;
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_after_a_good_start_have_an_outcome(
+            tensors in 0_u64..4,
+            entries in 0_u64..4,
+            rest in proptest::collection::vec(0_u8..12, 0..400),
+        ) {
+            let mut bytes = b"GGUF\x03\0\0\0".to_vec();
+            bytes.extend(tensors.to_le_bytes());
+            bytes.extend(entries.to_le_bytes());
+            bytes.extend(rest);
+            // Small numbers make plausible lengths and types; an error is as good as a file.
+            if let Ok(file) = GgufFile::parse(&bytes) {
+                proptest::prop_assert_eq!(file.tensors.len() as u64, tensors);
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@
 
 /// Outputs of a matrix that are computed together: two AVX2 registers, four of NEON.
 pub(super) const PANEL: usize = 16;
-/// Rows that share one reading of a panel; their sums fill 12 of AVX2's 16 registers.
+/// Most rows that share one reading of a panel; their sums fill 12 of AVX2's 16 registers.
 const ROWS: usize = 6;
 /// Lanes of a dot product.
 const LANES: usize = 8;
@@ -45,11 +45,17 @@ fn has_avx2() -> bool {
     std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
 }
 
-/// Interleaves rows as [`multiply`] wants them: the first numbers of six rows, their second
-/// numbers, and so on; then the next six rows. Rows that are left over are interleaved alike.
+/// Rows that are computed together, when there are `rows` of them: evenly spread, because one or
+/// two rows left over would wait for their sums more than compute.
+fn block_rows(rows: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(ROWS).max(1)).max(1)
+}
+
+/// Interleaves rows as [`multiply`] wants them: the first numbers of all rows of a block, their
+/// second numbers, and so on; then the next block.
 pub(super) fn interleave(input: &[f32], inputs: usize, packed: &mut Vec<f32>) {
     packed.clear();
-    for block in input.chunks(ROWS * inputs) {
+    for block in input.chunks(block_rows(input.len() / inputs) * inputs) {
         for index in 0..inputs {
             packed.extend(block.iter().skip(index).step_by(inputs));
         }
@@ -80,7 +86,8 @@ fn multiply_avx2(panel: &[Panel], packed: &[f32], sums: &mut [Panel]) {
 
 #[inline(always)]
 fn multiply_rows<const FUSED: bool>(panel: &[Panel], packed: &[f32], sums: &mut [Panel]) {
-    let blocks = sums.chunks_mut(ROWS).zip(packed.chunks(ROWS * panel.len()));
+    let together = block_rows(sums.len());
+    let blocks = sums.chunks_mut(together).zip(packed.chunks(together * panel.len()));
     for (sums, packed) in blocks {
         match sums.len() {
             1 => multiply_block::<1, FUSED>(panel, packed, sums),

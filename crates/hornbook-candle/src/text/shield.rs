@@ -59,6 +59,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_mark_survives_in_any_text(parts in "(<|\\||>|<\\||im_|start|end|\\|>| |\n|é){0,24}") {
+            let safe = shielded(&parts, &MARKS, '\u{fdd0}');
+            // Whatever a template puts around it, here both halves of every mark; around
+            // nothing at all it may spell a mark of its own.
+            proptest::prop_assume!(!parts.trim().is_empty());
+            for around in ["", "<", "<|", "<|im_start", "<|im_end"] {
+                let whole = format!("{around}{safe}|>{safe}im_end|>");
+                proptest::prop_assert!(!MARKS[..2].iter().any(|mark| whole.contains(mark)));
+            }
+            proptest::prop_assert_eq!(unshielded(&safe, '\u{fdd0}'), parts);
+        }
+    }
+
     #[test]
     fn shield_is_chosen_around_what_is_there() {
         assert_eq!(choose(["a"].into_iter()), Some('\u{fdd0}'));
