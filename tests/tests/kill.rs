@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hornbook_tests::database::TestDatabase;
+use hornbook_tests::environment;
 use hornbook_tests::job::small_job;
 use hornbook_tests::mock_endpoint::{MockConfig, MockEndpoint};
 use hornbook_tests::service::{Options, Service};
@@ -12,12 +13,18 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sqlx::Row as _;
 
-/// Kills in one job.
-const KILLS: u32 = 5;
-/// Prompts of the job.
-const PROMPTS: u64 = 240;
-/// Longest time for a whole test.
+/// Longest time for the job to end after the last kill; leases of the dead run out in the meantime.
 const WITHIN: Duration = Duration::from_secs(180);
+
+/// How often to kill in one job: five times, and many times in the long run.
+fn kills() -> u32 {
+    if environment::full() { 40 } else { 5 }
+}
+
+/// Prompts of the job: enough that it is under way at every kill.
+fn prompts() -> u64 {
+    48 * u64::from(kills())
+}
 
 async fn slow_mock() -> MockEndpoint {
     MockEndpoint::start(MockConfig { latency: Duration::from_millis(250), ..MockConfig::default() })
@@ -30,10 +37,10 @@ async fn every_seq_exactly_once_under_kill_of_the_service() {
     let mock = slow_mock().await;
     let mut service = Service::start(&database).await;
     service.add_endpoint("mock", &mock.base_url(), 8).await;
-    let job = service.submit(&small_job("mock", PROMPTS)).await;
+    let job = service.submit(&small_job("mock", prompts())).await;
 
     let mut random = StdRng::seed_from_u64(7);
-    for _ in 0..KILLS {
+    for _ in 0..kills() {
         tokio::time::sleep(Duration::from_millis(random.random_range(300..1_200))).await;
         service.kill().await;
         service.restart().await;
@@ -51,7 +58,7 @@ async fn every_seq_exactly_once_under_kill_of_the_service() {
         .iter()
         .map(|row| row.get(0))
         .collect();
-    let expected: Vec<i64> = (0..i64::try_from(PROMPTS).expect("small")).collect();
+    let expected: Vec<i64> = (0..i64::try_from(prompts()).expect("small")).collect();
     assert_eq!(seqs, expected);
 }
 
@@ -64,10 +71,10 @@ async fn every_seq_exactly_once_under_kill_of_postgres() {
     })
     .await;
     service.add_endpoint("mock", &mock.base_url(), 8).await;
-    let job = service.submit(&small_job("mock", PROMPTS)).await;
+    let job = service.submit(&small_job("mock", prompts())).await;
 
     let mut random = StdRng::seed_from_u64(11);
-    for _ in 0..KILLS {
+    for _ in 0..kills() {
         tokio::time::sleep(Duration::from_millis(random.random_range(300..1_500))).await;
         kill_process(postmaster(service.data_dir()), Signal::KILL).expect("killing Postgres");
         // The next kill must meet a running server, or it would test nothing.
@@ -76,12 +83,12 @@ async fn every_seq_exactly_once_under_kill_of_postgres() {
     let ended = service.wait_for_end(&job, WITHIN).await;
     assert_eq!(ended["state"], "succeeded", "{ended}");
     assert_counts(&ended);
-    assert_eq!(all_seqs(&service, &job).await, (0..PROMPTS).collect::<BTreeSet<_>>());
+    assert_eq!(all_seqs(&service, &job).await, (0..prompts()).collect::<BTreeSet<_>>());
 }
 
 fn assert_counts(job: &Value) {
-    assert_eq!(job["counts"]["total"], PROMPTS);
-    assert_eq!(job["counts"]["accepted"], PROMPTS, "{job}");
+    assert_eq!(job["counts"]["total"], prompts());
+    assert_eq!(job["counts"]["accepted"], prompts(), "{job}");
     assert_eq!(job["counts"]["running"], 0);
 }
 
