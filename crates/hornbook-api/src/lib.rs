@@ -15,8 +15,8 @@ pub mod pages;
 mod problem;
 mod render;
 mod router;
-mod service;
 mod serve;
+mod service;
 mod state;
 mod v1;
 
@@ -24,8 +24,8 @@ pub use auth::{
     Caller, CanAdmin, CanRead, CanWrite, KeyToken, SESSION_COOKIE, end_session, secret_digest,
     start_session,
 };
-pub use problem::{Problem, ProblemBody, RequestId};
 pub use openapi::openapi;
+pub use problem::{Problem, ProblemBody, RequestId};
 pub use router::router;
 pub use serve::serve;
 pub use state::{ApiConfig, AppParts, AppState, BackendFactory, Shared, SharedRandom};

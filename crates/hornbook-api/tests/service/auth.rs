@@ -158,3 +158,41 @@ async fn a_key_has_only_so_many_requests_a_minute() {
     app.get_with("/v1/jobs", &[("authorization", &two)]).await.expect(200);
     app.get("/healthz").await.expect(200);
 }
+
+#[tokio::test]
+async fn pages_ask_for_a_key_as_well() {
+    let app = TestApp::new().await;
+    let read = format!("Bearer {}", app.key(Scope::Read).await.reveal());
+    let html = ("accept", "text/html");
+    for page in [
+        "/",
+        "/audiences",
+        "/audiences/x",
+        "/templates",
+        "/templates/x",
+        "/templates/x/diff",
+        "/seed-sets",
+        "/seed-sets/x",
+        "/jobs",
+        "/jobs/new",
+        "/jobs/01900000-0000-7000-8000-000000000000",
+        "/jobs/01900000-0000-7000-8000-000000000000/documents",
+        "/jobs/01900000-0000-7000-8000-000000000000/documents/0",
+        "/corpora",
+        "/endpoints",
+    ] {
+        app.get(page).await.problem(401, "key_required");
+        let reply = app.get_with(page, &[html]).await;
+        assert_eq!(reply.status.as_u16(), 303, "{page}");
+        assert!(reply.header("location").starts_with("/login?next="), "{page}");
+        let reply = app.get_with(page, &[html, ("authorization", &read)]).await;
+        assert!(!matches!(reply.status.as_u16(), 401 | 303 | 500..), "{page}: {}", reply.status);
+    }
+    for write in ["/jobs", "/jobs/01900000-0000-7000-8000-000000000000/pause"] {
+        app.post(write).await.problem(401, "key_required");
+        let request = ask("POST", write)
+            .header(AUTHORIZATION, &read)
+            .header("content-type", "application/x-www-form-urlencoded");
+        app.send(request.body(Body::empty()).unwrap()).await.problem(403, "insufficient_scope");
+    }
+}
