@@ -58,25 +58,15 @@ pub(crate) fn pull_lines(
         title: "Hornbook's own client",
         line: format!("hornbook corpus pull {job} --url {base_url} -o corpus"),
     }];
-    if let Some(shard) = files.iter().find(|file| file.path.ends_with(".parquet")) {
-        let token = if open { "" } else { "HF_TOKEN=\"$HORNBOOK_KEY\" " };
+    // polars cannot send a header with a plain http address.
+    if open && let Some(shard) = files.iter().find(|file| file.path.ends_with(".parquet")) {
         lines.push(PullLine {
-            title: "datasets",
+            title: "polars",
             line: format!(
-                "HF_ENDPOINT={base_url} {token}python -c 'import datasets; \
-                 print(datasets.load_dataset(\"jobs/{job}\"))'"
+                "pl.read_parquet(\"{base_url}/v1/jobs/{job}/corpus/files/{}\")",
+                shard.path
             ),
         });
-        // polars cannot send a header with a plain http address.
-        if open {
-            lines.push(PullLine {
-                title: "polars",
-                line: format!(
-                    "pl.read_parquet(\"{base_url}/datasets/jobs/{job}/resolve/main/{}\")",
-                    shard.path
-                ),
-            });
-        }
     }
     if let Some(file) = files.iter().find(|file| file.rows.is_some()).or_else(|| files.first()) {
         let key = if open { "" } else { "-H \"Authorization: Bearer $HORNBOOK_KEY\" " };
