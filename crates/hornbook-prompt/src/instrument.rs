@@ -1,7 +1,7 @@
 //! Rewrites loops so that they count their work, and maps places back to what the user wrote.
 
-use crate::sandbox::{ITEMS_FILTER, SPEND_FUNCTION};
-use crate::scan::{Code, Piece};
+use crate::sandbox::{COMPARISON_BYTES, ITEMS_FILTER, SPEND_FUNCTION};
+use crate::scan::{Code, Piece, Token};
 
 /// A template's source with its loops made accountable.
 #[derive(Debug)]
@@ -12,12 +12,18 @@ pub(crate) struct Instrumented {
 }
 
 impl Instrumented {
-    /// Makes every loop check its collection once and pay for each turn the bytes of its body.
+    /// Makes every loop check its collection once and pay for each turn the bytes of its body
+    /// and what its comparisons may read.
     pub(crate) fn new(source: &str, pieces: &[Piece]) -> Self {
         let mut insertions = Vec::new();
-        let mut open: Vec<(usize, &Code)> = Vec::new();
+        let mut open: Vec<(usize, &Code, usize)> = Vec::new();
+        let mut comparisons = 0;
         for piece in pieces {
-            let Piece::Tag(code) = piece else { continue };
+            let (Piece::Tag(code) | Piece::Output(code)) = piece else { continue };
+            comparisons += count_comparisons(source, &code.tokens);
+            if matches!(piece, Piece::Output(_)) {
+                continue;
+            }
             let Some(head) = code.tokens.first() else { continue };
             match head.of(source) {
                 "for" => {
@@ -26,12 +32,13 @@ impl Instrumented {
                     };
                     insertions.push((word.range.end, " (".to_owned()));
                     insertions.push((code.close, format!(") | {ITEMS_FILTER} ")));
-                    open.push((insertions.len(), code));
+                    open.push((insertions.len(), code, comparisons));
                     insertions.push((code.range.end, String::new()));
                 }
                 "endfor" => {
-                    let Some((place, begin)) = open.pop() else { continue };
-                    let bytes = code.range.end - begin.range.start;
+                    let Some((place, begin, before)) = open.pop() else { continue };
+                    let bytes = code.range.end - begin.range.start
+                        + (comparisons - before) * COMPARISON_BYTES;
                     // The end tag trims what the loop's own tag would have trimmed.
                     let trim = if begin.trims_after { "-" } else { "" };
                     insertions[place].1 =
@@ -65,6 +72,17 @@ impl Instrumented {
         }
         offset - added
     }
+}
+
+/// How many operators and tests in `tokens` may read a whole long value each time.
+fn count_comparisons(source: &str, tokens: &[Token]) -> usize {
+    const OPERATORS: [&str; 10] = [
+        "==", "!=", "<", "<=", ">", ">=", "in", "containing", "starting_with", "ending_with",
+    ];
+    tokens
+        .iter()
+        .filter(|token| OPERATORS.into_iter().any(|operator| token.is(source, operator)))
+        .count()
 }
 
 /// Line and column, both from 1, of a byte; columns count characters.

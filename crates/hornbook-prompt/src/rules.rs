@@ -1,6 +1,6 @@
 //! What a template may contain: the static half of the sandbox.
 
-use crate::sandbox::{FILTERS, FOR_DEPTH, FUNCTIONS, SET_TAGS, TESTS};
+use crate::sandbox::{ELIF_TAGS, FILTERS, FOR_DEPTH, FUNCTIONS, SET_TAGS, TESTS};
 use crate::scan::{Code, Kind, Piece, Token};
 
 /// A construct that the sandbox does not allow, and where it begins in bytes.
@@ -13,6 +13,22 @@ pub(crate) struct Breach {
 const TAGS: [&str; 10] =
     ["if", "elif", "else", "endif", "for", "endfor", "set", "set_global", "break", "continue"];
 const ROOTS: [&str; 3] = ["seed", "audience", "job"];
+
+/// Refuses long `elif` chains, which overflow the stack of Tera's parser.
+///
+/// Looks at the bare text, because it must come before anything that could fail half-way.
+pub(crate) fn check_elifs(source: &str) -> Result<(), Breach> {
+    let mut tags = source.match_indices("{%").filter(|(at, _)| {
+        let rest = &source[at + 2..];
+        rest.strip_prefix('-').unwrap_or(rest).trim_start().starts_with("elif")
+    });
+    match tags.nth(ELIF_TAGS) {
+        Some((at, _)) => {
+            breach(at, format!("a template may hold at most {ELIF_TAGS} 'elif' tags"))
+        }
+        None => Ok(()),
+    }
+}
 
 /// Refuses everything that could reach outside the template or grow without bound.
 pub(crate) fn check(source: &str, pieces: &[Piece]) -> Result<(), Breach> {

@@ -3,7 +3,8 @@
 //! Tera has no fuel limit, so the sandbox makes one. Statically (checked when a template is
 //! parsed): no includes, inheritance, blocks, components, captured blocks, maps, `~` or list
 //! comprehensions; only the tags, filters, tests and functions named here; `for` nested at most
-//! [`FOR_DEPTH`] deep; at most [`SET_TAGS`] `set` tags, none of which keeps an array of other
+//! [`FOR_DEPTH`] deep; at most [`ELIF_TAGS`]
+//! `elif` and [`SET_TAGS`] `set` tags, none of which keeps an array of other
 //! values, so stored values never grow into one another. While rendering:
 //!
 //! | what could blow up | what bounds it |
@@ -11,6 +12,7 @@
 //! | the prompt | the writer refuses byte [`PROMPT_BYTES`] + 1 |
 //! | one loop | takes arrays of at most [`LOOP_ITEMS`]; no strings, and no maps, whose order would vary |
 //! | all loops together | each turn pays the bytes of the loop's source out of [`WORK_BYTES`] |
+//! | comparisons in loops | each pays [`COMPARISON_BYTES`] more out of it, a turn |
 //! | filters | each pays the bytes it reads out of the same [`WORK_BYTES`] |
 //! | `replace`, `join`, case changes | refuse results of more than [`SEED_BYTES`] before making them |
 //! | stored values | [`SET_TAGS`] x [`SEED_BYTES`] |
@@ -30,6 +32,10 @@ pub const FOR_DEPTH: usize = 2;
 pub const LOOP_ITEMS: usize = 1_000;
 /// Most `set` tags in one template.
 pub const SET_TAGS: usize = 64;
+/// Most `elif` tags in one template; Tera reads each one deeper on the stack.
+pub const ELIF_TAGS: usize = 64;
+/// What a comparison in a loop pays at each turn: its two sides may be whole long values.
+pub const COMPARISON_BYTES: usize = 512;
 /// Bytes of template executed by loops, and of text read by filters, in one render.
 pub const WORK_BYTES: u64 = 4 * 1024 * 1024;
 /// The filters that a template may use.

@@ -89,6 +89,7 @@ impl CompiledTemplate {
                 format!("is {} bytes; at most {TEMPLATE_BODY_BYTES} are allowed", body.len()),
             ));
         }
+        rules::check_elifs(body).map_err(|breach| fault(breach.at, breach.message))?;
         // The user's own text goes first, so that a syntax error is told in the user's words.
         if let Err(error) = sandbox::engine().add_raw_template(NAME, body)
             && let ErrorKind::SyntaxError(report) = error.kind()

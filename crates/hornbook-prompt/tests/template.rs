@@ -161,6 +161,23 @@ fn refuses_what_could_reach_out_or_grow() {
 }
 
 #[test]
+fn refuses_elif_chains_before_they_overflow_the_stack() {
+    for mark in ["{%", "{%-\n "] {
+        let chain = format!("{{% if 0 %}}{}{{% endif %}}", format!("{mark} elif 0 %}}").repeat(4_000));
+        let error = CompiledTemplate::parse(&chain).unwrap_err();
+        assert!(error.message.contains("64 'elif'"), "{error}");
+        // Nothing closes it, so that only a check of the bare text comes in time.
+        let open = chain.replace("{% endif %}", "{{ ");
+        assert!(CompiledTemplate::parse(&open).unwrap_err().message.contains("64 'elif'"));
+    }
+    // What is allowed, nested as deep as it goes, fits the stack of a test's thread.
+    let deep = "{% if 0 %}{% elif 0 %}{% elif ((((((((1)))))))) %}".repeat(32)
+        + "{{ seed.text }}"
+        + &"{% endif %}".repeat(32);
+    assert_eq!(render_with(&deep, json!({"text": "x"})).unwrap(), "x");
+}
+
+#[test]
 fn bounds_what_a_render_may_do() {
     let big = json!({
         "text": "x".repeat(200_000),
@@ -175,6 +192,14 @@ fn bounds_what_a_render_may_do() {
         ("{{ seed.text }}", "65536"),
         (
             "{% for x in seed.thousand %}{% for y in seed.thousand %}{% if x == y %}{% endif %}{% endfor %}{% endfor %}",
+            "work",
+        ),
+        (
+            "{% for x in seed.thousand %}{% for y in range(end=9) %}{{ 'yes' if seed.list == 1 else '' }}{% endfor %}{% endfor %}",
+            "work",
+        ),
+        (
+            "{% for x in seed.thousand %}{% for y in range(end=9) %}{% if seed.text is containing(pat='y') %}{% endif %}{% endfor %}{% endfor %}",
             "work",
         ),
         (
