@@ -33,6 +33,19 @@ pub fn clean(text: &str, secret: Option<&Secret>, limit_chars: usize) -> String 
     line
 }
 
+/// Shortest key that is looked for in answers; shorter ones may be words of the text.
+const KEY_BYTES_MIN: usize = 8;
+
+/// An answer's text without the key: documents are published, and a server may echo its request.
+pub(crate) fn withhold(text: String, secret: Option<&Secret>) -> String {
+    match secret.map(Secret::expose) {
+        Some(key) if key.len() >= KEY_BYTES_MIN && text.contains(key) => {
+            text.replace(key, "[key]")
+        }
+        _ => text,
+    }
+}
+
 /// Characters that reorder or hide text on a terminal.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
@@ -50,6 +63,9 @@ mod tests {
             "bad key [key] [31mred"
         );
         assert_eq!(clean("abcdef", None, 3), "abc…");
+        let key = Secret::new("sk-abcdef");
+        assert_eq!(withhold("say\nsk-abcdef!".to_owned(), Some(&key)), "say\n[key]!");
+        assert_eq!(withhold("a word".to_owned(), Some(&Secret::new("word"))), "a word");
         assert_eq!(clean("", Some(&Secret::new("")), 3), "");
     }
 }

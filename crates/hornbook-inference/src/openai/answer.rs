@@ -4,7 +4,7 @@ use hornbook_types::{FinishReason, Usage};
 use serde_json::Value;
 
 use crate::limited::BYTES_PER_TOKEN;
-use crate::message::{MESSAGE_CHARS, NAME_CHARS, clean};
+use crate::message::{MESSAGE_CHARS, NAME_CHARS, clean, withhold};
 use crate::retry::{classify_status, unusable};
 use crate::{Completion, CompletionError, ErrorClass, Secret};
 
@@ -45,6 +45,7 @@ impl Asked<'_> {
         }
         let had_nul = said.contains('\0');
         let text = if had_nul { said.replace('\0', "\u{fffd}") } else { said };
+        let text = withhold(text, self.secret);
         let (usage, usage_estimated) = self.usage(answer.get("usage"), &text);
         let model = answer.get("model").and_then(Value::as_str).unwrap_or_default();
         let model = clean(model, self.secret, NAME_CHARS);
