@@ -1,8 +1,10 @@
 //! End-to-end tests and what they share: the real binary, a database for each test, a mock endpoint.
 
+pub mod cli;
 pub mod corpus;
 pub mod database;
 pub mod environment;
 pub mod job;
 pub mod mock_endpoint;
 pub mod service;
+pub mod worker;

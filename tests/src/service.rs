@@ -1,9 +1,10 @@
 //! The real binary, started and ended as a user would.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -11,7 +12,7 @@ use tokio::process::{Child, Command};
 use crate::database::TestDatabase;
 use crate::environment;
 
-/// Longest time for the service to say that it listens.
+/// Longest time for a process to say that it is ready.
 const START_SECONDS: u64 = 60;
 
 /// How to start a service.
@@ -21,8 +22,16 @@ pub struct Options {
     pub database_url: Option<String>,
     /// `--data-dir`; absent: a temporary directory.
     pub data_dir: Option<std::path::PathBuf>,
+    /// `--listen`; absent: a free port of 127.0.0.1.
+    pub listen: Option<String>,
     /// Further arguments.
     pub arguments: Vec<String>,
+    /// Further environment.
+    pub environment: Vec<(String, String)>,
+    /// File that log lines are added to; absent: the test's own stderr.
+    pub log: Option<std::path::PathBuf>,
+    /// True gives the service a process group of its own, as a shell gives a job.
+    pub own_group: bool,
 }
 
 /// A running service; killed when dropped.
@@ -78,6 +87,15 @@ impl Service {
     /// Asks it to stop (SIGTERM) and returns its exit code.
     pub async fn stop(&mut self) -> Option<i32> {
         kill_process(self.pid(), Signal::TERM).expect("asking the service to stop");
+        self.child.wait().await.expect("waiting for the service").code()
+    }
+
+    /// Interrupts its whole process group, as Ctrl-C in a terminal does, and returns its exit code.
+    ///
+    /// Only for a service with a group of its own: the test would interrupt itself.
+    pub async fn interrupt_group(&mut self) -> Option<i32> {
+        assert!(self.options.own_group, "the service shares the test's process group");
+        kill_process_group(self.pid(), Signal::INT).expect("interrupting the service");
         self.child.wait().await.expect("waiting for the service").code()
     }
 
@@ -153,6 +171,25 @@ impl Service {
         .await
     }
 
+    /// Every seq of a job's documents, in order; panics on one that comes twice.
+    pub async fn seqs(&self, job: &str) -> Vec<u64> {
+        let mut seqs = BTreeSet::new();
+        let mut cursor = String::new();
+        loop {
+            let (status, page) =
+                self.get(&format!("/v1/jobs/{job}/documents?limit=200{cursor}")).await;
+            assert_eq!(status, 200, "{page}");
+            for document in page["data"].as_array().expect("a list") {
+                let seq = document["seq"].as_u64().expect("a seq");
+                assert!(seqs.insert(seq), "seq {seq} comes twice");
+            }
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return seqs.into_iter().collect(),
+            }
+        }
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
         match request.send().await {
             Ok(response) => {
@@ -168,7 +205,8 @@ impl Service {
 
 async fn spawn(options: &Options) -> (Child, String) {
     let mut command = Command::new(environment::binary());
-    command.arg("serve").args(["--listen", "127.0.0.1:0"]);
+    command.arg("serve").arg("--listen");
+    command.arg(options.listen.as_deref().unwrap_or("127.0.0.1:0"));
     if let Some(directory) = &options.data_dir {
         command.arg("--data-dir").arg(directory);
     }
@@ -177,21 +215,35 @@ async fn spawn(options: &Options) -> (Child, String) {
         None => command.env_remove("DATABASE_URL"),
     };
     command.args(&options.arguments).stdout(Stdio::piped()).stdin(Stdio::null()).kill_on_drop(true);
+    command.envs(options.environment.iter().cloned());
+    if let Some(log) = &options.log {
+        let opened = std::fs::OpenOptions::new().create(true).append(true).open(log);
+        command.stderr(opened.expect("opening the log"));
+    }
+    if options.own_group {
+        command.process_group(0);
+    }
     let mut child = command.spawn().expect("starting the service");
+    let url = said(&mut child, "listening on ").await;
+    (child, url)
+}
+
+/// Waits for the line that begins with `prefix` and returns the rest of it.
+pub(crate) async fn said(child: &mut Child, prefix: &str) -> String {
     let stdout = child.stdout.take().expect("a pipe");
     let mut lines = BufReader::new(stdout).lines();
-    let listening = async {
-        while let Some(line) = lines.next_line().await.expect("reading the service's output") {
-            if let Some(url) = line.strip_prefix("listening on ") {
-                return url.to_owned();
+    let waiting = async {
+        while let Some(line) = lines.next_line().await.expect("reading a process's output") {
+            if let Some(rest) = line.strip_prefix(prefix) {
+                return rest.to_owned();
             }
         }
-        panic!("the service ended before it listened");
+        panic!("the process ended before it said '{prefix}'");
     };
-    let url = tokio::time::timeout(Duration::from_secs(START_SECONDS), listening)
+    let rest = tokio::time::timeout(Duration::from_secs(START_SECONDS), waiting)
         .await
-        .expect("the service listens in time");
-    // The pipe must stay open and be drained, or the service's later lines would fail.
+        .expect("the process starts in time");
+    // The pipe must stay open and be drained, or later lines would fail.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (child, url)
+    rest
 }

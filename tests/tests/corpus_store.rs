@@ -42,9 +42,7 @@ async fn an_unwritable_store_fails_the_assembly_and_retry_mends_it() {
     std::fs::create_dir_all(&place).expect("unblocking");
     let (status, answer) = service.post(&format!("/v1/jobs/{job}/retry"), &json!({})).await;
     assert_eq!(status, 200, "{answer}");
-    let ended = service
-        .wait_for(&job, WITHIN, |job| job["state"] == "succeeded")
-        .await;
+    let ended = service.wait_for(&job, WITHIN, |job| job["state"] == "succeeded").await;
     assert_eq!(ended["counts"]["accepted"], 12);
     let out = tempfile::tempdir().expect("a directory");
     let read = pull_and_check(&service.url, &job, out.path()).await;

@@ -50,14 +50,15 @@ async fn every_seq_exactly_once_under_kill_of_the_service() {
     assert_counts(&ended);
 
     let mut connection = database.connect().await;
-    let seqs: Vec<i64> = sqlx::query("SELECT seq FROM documents WHERE job_id = $1::uuid ORDER BY seq")
-        .bind(&job)
-        .fetch_all(&mut connection)
-        .await
-        .expect("reading documents")
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
+    let seqs: Vec<i64> =
+        sqlx::query("SELECT seq FROM documents WHERE job_id = $1::uuid ORDER BY seq")
+            .bind(&job)
+            .fetch_all(&mut connection)
+            .await
+            .expect("reading documents")
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
     let expected: Vec<i64> = (0..i64::try_from(prompts()).expect("small")).collect();
     assert_eq!(seqs, expected);
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::DEFAULT_MODEL_FILE;
+
 /// Writes synthetic textbooks: templates x audiences x seeds -> documents -> corpora.
 #[derive(Parser)]
 #[command(name = "hornbook", version, propagate_version = true, arg_required_else_help = true)]
@@ -100,12 +102,20 @@ pub(crate) struct LocalEngine {
     /// Do without the engine in this process
     #[arg(long, env = "HORNBOOK_NO_LOCAL_ENGINE")]
     pub(crate) no_local_engine: bool,
-    /// Model file (GGUF) of the local engine [default: DATA_DIR/models/SmolLM2-135M-Instruct.Q4_1.gguf]
+    /// Model file (GGUF) of the local engine [default: what 'hornbook model pull' fetches]
     #[arg(long, env = "HORNBOOK_MODEL", value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
     /// Prompts that the local engine writes at once
     #[arg(long, env = "HORNBOOK_SLOTS", value_name = "N")]
     pub(crate) slots: Option<usize>,
+}
+
+/// Where requests to endpoints may go.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Outgoing {
+    /// Networks, addresses or hosts that endpoints may lie in though they are not public (10.1.0.0/16)
+    #[arg(long, env = "HORNBOOK_ALLOWED_NETWORKS", value_name = "NETWORK", value_delimiter = ',')]
+    pub(crate) allowed_networks: Vec<String>,
 }
 
 #[derive(Args, Clone)]
@@ -124,8 +134,16 @@ pub(crate) struct Serve {
     #[arg(long, env = "HORNBOOK_DRAIN_SECONDS", value_name = "N")]
     pub(crate) drain_seconds: Option<u64>,
     /// Names under which the service may be addressed, beside loopback and the listen address
-    #[arg(long, env = "HORNBOOK_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',')]
+    #[arg(
+        long,
+        visible_alias = "allowed-host",
+        env = "HORNBOOK_ALLOWED_HOSTS",
+        value_name = "HOST",
+        value_delimiter = ','
+    )]
     pub(crate) allowed_hosts: Vec<String>,
+    #[command(flatten)]
+    pub(crate) outgoing: Outgoing,
     /// File with a key to create at first start
     #[arg(long, env = "HORNBOOK_INITIAL_KEY_FILE", value_name = "FILE")]
     pub(crate) initial_key_file: Option<PathBuf>,
@@ -137,6 +155,8 @@ pub(crate) struct Worker {
     pub(crate) storage: Storage,
     #[command(flatten)]
     pub(crate) engine: LocalEngine,
+    #[command(flatten)]
+    pub(crate) outgoing: Outgoing,
     /// Longest time to finish what is in flight when asked to stop
     #[arg(long, env = "HORNBOOK_DRAIN_SECONDS", value_name = "N")]
     pub(crate) drain_seconds: Option<u64>,
@@ -239,7 +259,7 @@ pub(crate) enum Audience {
 pub(crate) enum Seeds {
     /// List seed sets
     Ls,
-    /// Import a file (.ndjson, .jsonl, .json, .csv, .parquet) as the seed set's next version
+    /// Import a file (.ndjson, .jsonl, .json, .csv, each may end in .zst, or .parquet) as the seed set's next version
     Push {
         name: String,
         file: PathBuf,
@@ -315,7 +335,7 @@ pub(crate) enum Model {
         #[arg(default_value = "bartowski/SmolLM2-135M-Instruct-GGUF")]
         repo: String,
         /// File in that repository
-        #[arg(default_value = "SmolLM2-135M-Instruct-Q8_0.gguf")]
+        #[arg(default_value = DEFAULT_MODEL_FILE)]
         file: String,
         #[arg(long, default_value = "main")]
         revision: String,

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::cli::{Global, LocalEngine, Serve, Storage};
+use crate::cli::{Global, LocalEngine, Outgoing, Serve, Storage};
 use crate::environment::Environment;
 use crate::exit::Failure;
 
 /// Name of the configuration file that is read when it lies in the working directory.
 const CONFIG_FILE: &str = "hornbook.toml";
-/// File name of the local engine's default model.
-pub(crate) const DEFAULT_MODEL_FILE: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+/// File name of the local engine's default model; `hornbook model pull` fetches it under this name.
+pub(crate) const DEFAULT_MODEL_FILE: &str = "SmolLM2-135M-Instruct-Q8_0.gguf";
 /// Default of `--drain-seconds`.
 const DRAIN_SECONDS: u64 = 20;
 /// Default port of the service.
@@ -101,7 +101,11 @@ pub(crate) fn storage(
     Ok(StorageConfig {
         data_dir,
         pg_bin: flags.pg_bin.clone().or_else(|| file.pg_bin.clone()),
-        corpus_store: flags.corpus_store.clone().or_else(|| file.corpus_store.clone()),
+        corpus_store: flags
+            .corpus_store
+            .clone()
+            .filter(|place| !place.is_empty())
+            .or_else(|| file.corpus_store.clone()),
     })
 }
 
@@ -128,8 +132,6 @@ pub(crate) fn serve(
     environment: &Environment,
 ) -> Result<ServeConfig, Failure> {
     let storage = storage(&flags.storage, file, environment)?;
-    let mut allowed_hosts = flags.allowed_hosts.clone();
-    allowed_hosts.extend(file.allowed_hosts.iter().cloned());
     Ok(ServeConfig {
         listen: flags
             .listen
@@ -139,9 +141,9 @@ pub(crate) fn serve(
         storage,
         workers: flags.workers.or(file.workers).unwrap_or(1),
         drain: drain(flags.drain_seconds, file),
-        allowed_hosts,
+        allowed_hosts: joined(&flags.allowed_hosts, &file.allowed_hosts),
         initial_key_file: flags.initial_key_file.clone().or_else(|| file.initial_key_file.clone()),
-        allowed_networks: file.allowed_networks.clone(),
+        allowed_networks: allowed_networks(&flags.outgoing, file),
     })
 }
 
@@ -151,8 +153,13 @@ pub(crate) fn drain(flag: Option<u64>, file: &ConfigFile) -> Duration {
 }
 
 /// Private networks that endpoints may lie in.
-pub(crate) fn allowed_networks(file: &ConfigFile) -> &[String] {
-    &file.allowed_networks
+pub(crate) fn allowed_networks(flags: &Outgoing, file: &ConfigFile) -> Vec<String> {
+    joined(&flags.allowed_networks, &file.allowed_networks)
+}
+
+/// Both lists; an empty entry is what an empty environment variable leaves.
+fn joined(flags: &[String], file: &[String]) -> Vec<String> {
+    flags.iter().chain(file).filter(|entry| !entry.trim().is_empty()).cloned().collect()
 }
 
 /// Where model files are kept.

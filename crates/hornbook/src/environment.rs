@@ -5,10 +5,13 @@
 
 use std::path::PathBuf;
 
+use crate::exit::Failure;
+
 /// What the environment says.
 #[derive(Clone, Default)]
 pub(crate) struct Environment {
-    /// `DATABASE_URL`: use this database and start none. May hold a password.
+    /// `DATABASE_URL`, or what the file named by `DATABASE_URL_FILE` holds: use this database and
+    /// start none. May hold a password.
     pub(crate) database_url: Option<String>,
     /// `HORNBOOK_KEY`: the API key for client commands.
     pub(crate) key: Option<String>,
@@ -29,16 +32,21 @@ pub(crate) struct Environment {
 impl Environment {
     /// Reads it, once, at start.
     #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
-    pub(crate) fn read() -> Self {
+    ///
+    /// # Errors
+    /// When a file that holds a setting cannot be read: going on without it would start a private
+    /// database where the operator meant a shared one.
+    pub(crate) fn read() -> Result<Self, Failure> {
         let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let home = path("HOME").map(PathBuf::from);
-        Self {
-            // A file keeps the password out of the process's environment (compose passes it so).
-            database_url: text("DATABASE_URL").or_else(|| {
-                let file = text("DATABASE_URL_FILE")?;
-                std::fs::read_to_string(file).ok().map(|url| url.trim().to_owned())
-            }),
+        // A file keeps the password out of the process's environment (compose passes it so).
+        let database_url = match (text("DATABASE_URL"), text("DATABASE_URL_FILE")) {
+            (None, Some(file)) => Some(read_database_url(&file)?),
+            (url, _) => url,
+        };
+        Ok(Self {
+            database_url,
             key: text("HORNBOOK_KEY"),
             hub_token: text("HF_TOKEN"),
             data_home: path("XDG_DATA_HOME")
@@ -48,6 +56,15 @@ impl Environment {
             runtime_dir: path("XDG_RUNTIME_DIR").map(PathBuf::from),
             log: text("HORNBOOK_LOG"),
             log_format: text("HORNBOOK_LOG_FORMAT"),
-        }
+        })
+    }
+}
+
+fn read_database_url(file: &str) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::usage(format!("DATABASE_URL_FILE: reading {file}: {error}")))?;
+    match text.trim() {
+        "" => Err(Failure::usage(format!("DATABASE_URL_FILE: {file} is empty"))),
+        url => Ok(url.to_owned()),
     }
 }

@@ -26,14 +26,15 @@ fn main() -> ExitCode {
         Err(failure) => {
             use std::io::Write as _;
             // Nothing can be done about a closed stderr.
-            let _ = writeln!(std::io::stderr(), "hornbook: {failure}");
+            let said = output::printable(&failure.to_string());
+            let _ = writeln!(std::io::stderr(), "hornbook: {said}");
             ExitCode::from(failure.code as u8)
         }
     }
 }
 
 fn start(cli: Cli) -> Outcome {
-    let environment = Environment::read();
+    let environment = Environment::read()?;
     logging::start(&environment)?;
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return Err(Failure::error("another TLS provider was installed first"));
@@ -88,8 +89,8 @@ async fn run_here(command: Command, global: &Global, environment: &Environment) 
             let storage = config::storage(&flags.storage, &file, environment)?;
             let engine = config::engine(&flags.engine, &file, &storage);
             let drain = config::drain(flags.drain_seconds, &file);
-            let networks = config::allowed_networks(&file);
-            commands::worker::run(storage, engine, drain, networks, environment).await
+            let networks = config::allowed_networks(&flags.outgoing, &file);
+            commands::worker::run(storage, engine, drain, &networks, environment).await
         }
         Command::Migrate(flags) => {
             let storage = config::storage(&flags, &file, environment)?;

@@ -2,6 +2,7 @@
 
 use std::io::SeekFrom;
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use reqwest::{Method, StatusCode};
@@ -9,11 +10,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::fs::{self, File, OpenOptions};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
-use super::Client;
-use crate::exit::{Context as _, Failure};
+use super::{Client, checked};
+use crate::exit::{Code, Context as _, Failure};
 
 /// Tries per file; each goes on where the one before stopped.
 const ATTEMPTS: u32 = 5;
+/// Pause before the next try.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Bytes hashed at a time when a partial or finished file is read back.
 const READ_BYTES: usize = 256 * 1024;
 
@@ -39,7 +42,10 @@ pub(crate) async fn download(
     part.push(".part");
     let part = Path::new(&part);
     let mut failure = None;
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
         match fetch_rest(client, path, part, sha256, progress).await {
             Ok(()) if hash_of(part).await.context("checking the download")? == sha256 => {
                 return fs::rename(part, to)
@@ -51,7 +57,9 @@ pub(crate) async fn download(
                 fs::remove_file(part).await.context("removing a damaged download")?;
                 failure = Some(Failure::error(format!("{path}: the content has another sha256")));
             }
-            Err(error) => failure = Some(error),
+            Err(error) if error.code == Code::Error => failure = Some(error),
+            // No key, no such file, come back later: asking again at once changes nothing.
+            Err(error) => return Err(error),
         }
     }
     Err(failure.unwrap_or_else(|| Failure::error(format!("{path}: could not be fetched"))))
@@ -71,12 +79,12 @@ async fn fetch_rest(
             .header("range", format!("bytes={have}-"))
             .header("if-range", format!("\"{sha256}\""));
     }
-    let response = match client.send(request).await {
-        Ok(response) => response,
+    let response = client.send_unchecked(request).await?;
+    if have > 0 && response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
         // The part is as long as the file or longer: let the hash decide.
-        Err(failure) if have > 0 && failure.message.contains("range") => return Ok(()),
-        Err(failure) => return Err(failure),
-    };
+        return Ok(());
+    }
+    let response = checked(response).await?;
     let resumed = response.status() == StatusCode::PARTIAL_CONTENT;
     let mut file = OpenOptions::new()
         .create(true)

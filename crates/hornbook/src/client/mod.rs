@@ -56,24 +56,18 @@ impl Client {
 
     /// Sends a request and turns every answer but success into a failure.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
-        let response = request.send().await.map_err(|error| {
+        checked(self.send_unchecked(request).await?).await
+    }
+
+    /// Sends a request and returns whatever is answered.
+    async fn send_unchecked(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        request.send().await.map_err(|error| {
             Failure::error(format!(
                 "cannot reach the service at {}: {}; start it with 'hornbook serve', or name it with --url",
                 self.base,
                 root_cause(&error)
             ))
-        })?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let status = response.status();
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
-        let body = response.bytes().await.unwrap_or_default();
-        Err(problem(status, retry_after.as_deref(), &body))
+        })
     }
 
     /// GET of a JSON value.
@@ -130,6 +124,21 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = next;
     }
     cause.to_string()
+}
+
+/// Turns every answer but success into a failure.
+async fn checked(response: Response) -> Result<Response, Failure> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let retry_after = response
+        .headers()
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let body = response.bytes().await.unwrap_or_default();
+    Err(problem(status, retry_after.as_deref(), &body))
 }
 
 fn problem(status: StatusCode, retry_after: Option<&str>, body: &[u8]) -> Failure {

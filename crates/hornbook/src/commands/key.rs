@@ -28,7 +28,7 @@ pub(crate) async fn run(
     let done = match command {
         Key::Create { name, scopes, .. } => create(&database, &name, &scopes, as_json).await,
         Key::Ls { .. } => ls(&database, as_json).await,
-        Key::Revoke { id, .. } => revoke(&database, &id).await,
+        Key::Revoke { id, .. } => revoke(&database, &id, as_json).await,
     };
     done.and(database.close().await)
 }
@@ -84,8 +84,9 @@ async fn ls(database: &Database, as_json: bool) -> Outcome {
     output::table(&["ID", "NAME", "SCOPES", "STATE"], &rows)
 }
 
-async fn revoke(database: &Database, id: &str) -> Outcome {
+async fn revoke(database: &Database, id: &str, as_json: bool) -> Outcome {
     match keys::revoke(&database.db, id).await {
+        Ok(_) if as_json => output::json(&json!({ "id": id, "state": "revoked" })),
         Ok(_) => output::line(&format!("{id}  revoked")),
         Err(hornbook_db::DbError::NotFound(_)) => {
             Err(Failure::new(Code::NotFound, format!("no key has the id {id}")))

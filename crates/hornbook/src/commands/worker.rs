@@ -9,7 +9,8 @@ use crate::environment::Environment;
 use crate::exit::Outcome;
 use crate::output;
 use crate::wiring::{
-    Backends, Database, WorkerParts, load_engine, open_store, policy, start_worker, stop_signal,
+    Backends, Database, WorkerParts, load_engine, open_store, policy, require_secret_key,
+    start_worker, stop_signal,
 };
 
 /// Works until asked to stop; never starts or stops a database.
@@ -20,6 +21,9 @@ pub(crate) async fn run(
     allowed_networks: &[String],
     environment: &Environment,
 ) -> Outcome {
+    if environment.database_url.is_some() {
+        require_secret_key(&storage.data_dir)?;
+    }
     let database = Database::attach(&storage, environment).await?;
     // Beside a private database this machine's own servers are fair endpoints; beside a shared one
     // the operator lists them.
@@ -47,7 +51,7 @@ async fn work(
         db: database.db.clone(),
         store: open_store(storage)?,
         backends,
-        scratch: storage.data_dir.join("scratch").join(format!("worker-{}", std::process::id())),
+        data_dir: storage.data_dir.clone(),
         name: String::new(),
     })
     .await?;

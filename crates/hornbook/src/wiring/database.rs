@@ -109,6 +109,21 @@ async fn connect_url(url: &str) -> Result<Db, Failure> {
     Db::connect(url, CONNECTIONS_MAX).await.context("connecting to DATABASE_URL")
 }
 
+/// Refuses to go on without the key that the service sealed endpoint secrets with.
+///
+/// A worker that made a key of its own would open none of them, and would tell everybody that those
+/// endpoints are unavailable.
+pub(crate) fn require_secret_key(data_dir: &Path) -> Outcome {
+    let path = data_dir.join(SECRET_KEY_FILE);
+    if path.exists() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "there is no {}: share the service's data directory with this worker, or copy the file {SECRET_KEY_FILE} from it",
+        path.display()
+    )))
+}
+
 fn secret_key(data_dir: &Path) -> Result<SecretKey, Failure> {
     std::fs::create_dir_all(data_dir).context(&format!("making {}", data_dir.display()))?;
     let path = data_dir.join(SECRET_KEY_FILE);

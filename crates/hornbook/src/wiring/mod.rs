@@ -6,14 +6,15 @@ mod endpoints;
 mod engine;
 mod initial_key;
 mod running;
+mod scratch;
 mod stop;
 mod store;
 mod workers;
 
-pub(crate) use database::Database;
+pub(crate) use database::{Database, require_secret_key};
 pub(crate) use running::Running;
 pub(crate) use stop::stop_signal;
-pub(crate) use workers::{WorkerParts, start_worker};
+pub(crate) use workers::{RunningWorker, WorkerParts, start_worker};
 
 pub(crate) use endpoints::{Backends, policy};
 pub(crate) use engine::load as load_engine;

@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Backends, Database, WorkerParts, catalog, initial_key, load_engine, open_store, policy,
-    start_worker,
+    Backends, Database, RunningWorker, WorkerParts, catalog, initial_key, load_engine, open_store,
+    policy, start_worker,
 };
 use crate::config::ServeConfig;
 use crate::environment::Environment;
@@ -29,7 +29,7 @@ const REQUESTS_DRAIN: Duration = Duration::from_secs(5);
 pub(crate) struct Running {
     url: String,
     database: Database,
-    workers: Vec<hornbook_worker::WorkerHandle>,
+    workers: Vec<RunningWorker>,
     server: JoinHandle<std::io::Result<()>>,
     stop_server: CancellationToken,
     drain: Duration,
@@ -115,7 +115,7 @@ impl Running {
                 db: db.clone(),
                 store: Arc::clone(&store),
                 backends: backends.clone(),
-                scratch: config.storage.data_dir.join("scratch").join(index.to_string()),
+                data_dir: config.storage.data_dir.clone(),
                 name: database.worker_name(index),
             };
             workers.push(start_worker(parts).await?);
@@ -124,12 +124,7 @@ impl Running {
     }
 }
 
-type Parts = (
-    String,
-    Vec<hornbook_worker::WorkerHandle>,
-    JoinHandle<std::io::Result<()>>,
-    CancellationToken,
-);
+type Parts = (String, Vec<RunningWorker>, JoinHandle<std::io::Result<()>>, CancellationToken);
 
 fn api_config(
     config: &ServeConfig,
@@ -140,6 +135,7 @@ fn api_config(
     let mut api = ApiConfig::local(url, session_secret);
     api.loopback = address.ip().is_loopback();
     api.allowed_hosts = config.allowed_hosts.clone();
+    api.spool_dir = config.storage.data_dir.join("uploads");
     if !address.ip().is_unspecified() {
         api.allowed_hosts.push(address.ip().to_string());
     }

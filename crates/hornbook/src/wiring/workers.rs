@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hornbook_db::{Db, Notifier};
 use hornbook_types::SystemClock;
@@ -10,27 +11,45 @@ use object_store::ObjectStore;
 use uuid::Uuid;
 
 use super::Backends;
+use super::scratch::Scratch;
 use crate::exit::{Context as _, Failure};
+
+/// Name of the directory of scratch directories below the data directory.
+const SCRATCH_DIR: &str = "scratch";
 
 /// What a worker of this process is made from.
 pub(crate) struct WorkerParts {
     pub(crate) db: Db,
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) backends: Backends,
-    pub(crate) scratch: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// A name that only one process can bear at a time, or nothing.
     pub(crate) name: String,
 }
 
+/// A worker at work, and the scratch directory that is its own meanwhile.
+pub(crate) struct RunningWorker {
+    handle: WorkerHandle,
+    _scratch: Scratch,
+}
+
+impl RunningWorker {
+    /// Takes no more work, lets what is in flight finish within `drain`, hands the rest back.
+    pub(crate) async fn shutdown(self, drain: Duration) {
+        self.handle.shutdown(drain).await;
+    }
+}
+
 /// Starts a worker.
-pub(crate) async fn start_worker(parts: WorkerParts) -> Result<WorkerHandle, Failure> {
+pub(crate) async fn start_worker(parts: WorkerParts) -> Result<RunningWorker, Failure> {
+    let scratch = Scratch::take(&parts.data_dir.join(SCRATCH_DIR))?;
     let id = Uuid::now_v7();
     let backends = parts.backends.clone();
-    Worker::start(WorkerConfig {
+    let handle = Worker::start(WorkerConfig {
         notifier: Arc::new(Notifier::start(&parts.db)),
         db: parts.db,
         store: parts.store,
-        scratch: parts.scratch,
+        scratch: scratch.path().to_owned(),
         clock: Arc::new(SystemClock),
         id,
         name: parts.name,
@@ -41,5 +60,6 @@ pub(crate) async fn start_worker(parts: WorkerParts) -> Result<WorkerHandle, Fai
         }),
     })
     .await
-    .context("starting a worker")
+    .context("starting a worker")?;
+    Ok(RunningWorker { handle, _scratch: scratch })
 }

@@ -1,5 +1,6 @@
 //! `hornbook corpus pull`: a job's corpus in a directory, every file checked.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,6 +9,9 @@ use serde_json::{Value, json};
 use crate::client::{Client, download, segment};
 use crate::exit::{Code, Context as _, Failure, Outcome};
 use crate::output::{self, text};
+
+/// The file that vouches for the others.
+const MANIFEST: &str = "manifest.json";
 
 /// Pulls the corpus of `job` into `out`; exit code 6 when it is partial.
 pub(crate) async fn run(client: &Client, job: &str, out: &Path, as_json: bool) -> Outcome {
@@ -36,26 +40,58 @@ pub(crate) async fn pull(
 ) -> Result<Value, Failure> {
     let base = format!("/v1/jobs/{}/corpus", segment(job));
     let corpus = client.get(&base).await?;
-    let files = corpus.get("files").and_then(Value::as_array).cloned().unwrap_or_default();
+    // One revision from the first byte to the last, whatever is published meanwhile.
+    let commit = segment(&text(&corpus, "/commit"));
+    let mut files = corpus.get("files").and_then(Value::as_array).cloned().unwrap_or_default();
+    // Last, because its presence says that everything it vouches for is there.
+    files.sort_by_key(|file| text(file, "/path") == MANIFEST);
+    let mut paths = BTreeSet::new();
+    for file in &files {
+        paths.insert(safe(&text(file, "/path"))?);
+    }
+    retire(out, &paths).await?;
     let total = files.iter().filter_map(|file| file.get("bytes").and_then(Value::as_u64)).sum();
     let bar = bar(total, quiet);
     for file in &files {
         let path = text(file, "/path");
         let to = out.join(safe(&path)?);
-        let from =
-            format!("{base}/files/{}", path.split('/').map(segment).collect::<Vec<_>>().join("/"));
+        let path = path.split('/').map(segment).collect::<Vec<_>>().join("/");
+        let from = format!("{base}/files/{path}?commit={commit}");
         download(client, &from, &to, &text(file, "/sha256"), &|bytes| bar.inc(bytes)).await?;
     }
     bar.finish_and_clear();
-    // Last, because its presence says that everything it vouches for is there.
-    let manifest = client
-        .send(client.request(reqwest::Method::GET, &format!("{base}/files/manifest.json"))?)
-        .await?;
-    let bytes = manifest.bytes().await.context("reading the manifest")?;
-    tokio::fs::create_dir_all(out).await.context(&format!("making {}", out.display()))?;
-    let to = out.join("manifest.json");
-    tokio::fs::write(&to, &bytes).await.context(&format!("writing {}", to.display()))?;
     Ok(corpus)
+}
+
+/// Takes away the manifest of what was pulled before, and the files that only it names.
+///
+/// A shard of an earlier revision would be read as part of this one; a file that no manifest names is
+/// the user's own and stays.
+async fn retire(out: &Path, wanted: &BTreeSet<PathBuf>) -> Outcome {
+    let manifest = out.join(MANIFEST);
+    let Ok(before) = tokio::fs::read(&manifest).await else {
+        return Ok(());
+    };
+    tokio::fs::remove_file(&manifest).await.context(&format!("removing {}", manifest.display()))?;
+    let before: Value = serde_json::from_slice(&before).unwrap_or(Value::Null);
+    let files = before.pointer("/content/files").and_then(Value::as_array);
+    for file in files.into_iter().flatten() {
+        if let Ok(path) = safe(&text(file, "/path"))
+            && !wanted.contains(&path)
+        {
+            remove_if_there(&out.join(path)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn remove_if_there(file: &Path) -> Outcome {
+    match tokio::fs::remove_file(file).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::error(format!("removing {}: {error}", file.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A path from the service, kept below the directory it is pulled into.

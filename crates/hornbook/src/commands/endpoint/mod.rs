@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cli::Endpoint;
 use crate::client::{Client, segment};
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::output::{self, text};
 
 /// Runs one of the endpoint commands.
@@ -40,9 +40,23 @@ async fn ls(client: &Client, json: bool) -> Outcome {
 }
 
 async fn test(client: &Client, name: &str, json: bool) -> Outcome {
-    let answer = client.post(&format!("/v1/endpoints/{}/test", segment(name)), None).await?;
+    let result = client.post(&format!("/v1/endpoints/{}/test", segment(name)), None).await?;
     if json {
-        return output::json(&answer);
+        output::json(&result)?;
+    } else if result.get("answer").is_some() {
+        output::line(&format!(
+            "{name} answered in {} ms as {}: {}",
+            text(&result, "/latency_ms"),
+            text(&result, "/answer/model"),
+            text(&result, "/answer/text")
+        ))?;
     }
-    output::line(&serde_json::to_string_pretty(&answer).unwrap_or_default())
+    match result.get("error") {
+        None => Ok(()),
+        Some(error) => Err(Failure::error(format!(
+            "{name} did not answer: {} ({})",
+            text(error, "/message"),
+            text(error, "/code")
+        ))),
+    }
 }

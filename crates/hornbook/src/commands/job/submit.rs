@@ -18,10 +18,11 @@ pub(crate) async fn run(client: &Client, file: &Path, and_watch: bool, json: boo
     let spec = read_spec(file)?;
     let job = client.post("/v1/jobs", Some(&spec)).await?;
     let id = text(&job, "/id");
-    if json {
-        output::json(&job)?;
-    } else {
-        output::line(&id)?;
+    // For machines there is one value: the job as it is when the command ends.
+    match (json, and_watch) {
+        (false, _) => output::line(&id)?,
+        (true, false) => output::json(&job)?,
+        (true, true) => {}
     }
     if and_watch { watch::run(client, &id, json).await } else { Ok(()) }
 }

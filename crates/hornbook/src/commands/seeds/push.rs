@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hornbook_records::RecordFormat;
 use reqwest::{Body, Method};
 use serde_json::Value;
 use tokio_util::io::ReaderStream;
@@ -40,14 +41,11 @@ pub(crate) async fn run(
 }
 
 fn content_type(file: &Path) -> Result<&'static str, Failure> {
-    match file.extension().and_then(|extension| extension.to_str()) {
-        Some("ndjson" | "jsonl") => Ok("application/x-ndjson"),
-        Some("json") => Ok("application/json"),
-        Some("csv") => Ok("text/csv"),
-        Some("parquet") => Ok("application/vnd.apache.parquet"),
-        _ => Err(Failure::usage(format!(
-            "{}: name the file .ndjson, .jsonl, .json, .csv or .parquet",
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    RecordFormat::of_file_name(name).map(RecordFormat::media_type).ok_or_else(|| {
+        Failure::usage(format!(
+            "{}: name the file .ndjson, .jsonl, .json or .csv (each may end in .zst), or .parquet",
             file.display()
-        ))),
-    }
+        ))
+    })
 }

@@ -1,10 +1,12 @@
 //! `hornbook template diff`: what changed between two versions.
 
+use serde_json::Value;
+
 use crate::client::{Client, segment};
 use crate::exit::Outcome;
 use crate::output::{self, text};
 
-/// Prints a unified diff of two versions of a template.
+/// Prints every line of the newer version, with what was removed (`-`) and added (`+`) in its place.
 pub(crate) async fn run(
     client: &Client,
     template: &str,
@@ -17,5 +19,21 @@ pub(crate) async fn run(
     if json {
         return output::json(&diff);
     }
-    output::line(text(&diff, "/diff").trim_end())
+    for field in diff.get("fields").and_then(Value::as_array).into_iter().flatten() {
+        output::line(&format!(
+            "{}: {} -> {}",
+            text(field, "/field"),
+            text(field, "/from"),
+            text(field, "/to")
+        ))?;
+    }
+    for line in diff.get("body").and_then(Value::as_array).into_iter().flatten() {
+        let mark = match text(line, "/change").as_str() {
+            "removed" => '-',
+            "added" => '+',
+            _ => ' ',
+        };
+        output::line(&format!("{mark}{}", text(line, "/line")))?;
+    }
+    Ok(())
 }
