@@ -15,6 +15,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes that may be read for one record: quoting can double it, and the buffer reads ahead.
 const RECORD_BUDGET_BYTES: usize = 2 * SEED_BYTES + 2 * BUFFER_BYTES;
 
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
 /// Reads CSV (RFC 4180); every row needs as many fields as the header.
 pub(crate) struct CsvRows<R: Read> {
     rows: csv::Reader<Metered<R>>,
@@ -24,10 +26,33 @@ pub(crate) struct CsvRows<R: Read> {
     record: u64,
 }
 
-/// Stops a parser that would otherwise take a whole file for one quoted field.
+/// Stops a parser that would otherwise take a whole file, or its end, for one quoted field.
 struct Metered<R> {
     input: R,
     budget: Arc<AtomicUsize>,
+    place: Place,
+    bytes_read: usize,
+}
+
+/// Where in a field the next byte stands; the parser itself does not tell how a file ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Start,
+    Bare,
+    Quoted,
+    /// After a quote that closes the field, unless another one follows.
+    Quote,
+}
+
+impl Place {
+    fn after(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Quoted, b'"') => Self::Quote,
+            (Self::Quoted, _) | (Self::Start | Self::Quote, b'"') => Self::Quoted,
+            (_, b',' | b'\r' | b'\n') => Self::Start,
+            _ => Self::Bare,
+        }
+    }
 }
 
 impl<R: Read> Read for Metered<R> {
@@ -39,6 +64,16 @@ impl<R: Read> Read for Metered<R> {
         }
         let read = self.input.read(&mut buffer[..size])?;
         self.budget.store(left - read, Ordering::Relaxed);
+        if read == 0 && self.place == Place::Quoted && !buffer.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "open quote"));
+        }
+        for (at, &byte) in buffer[..read].iter().enumerate() {
+            // The parser skips a byte order mark.
+            if BYTE_ORDER_MARK.get(self.bytes_read + at) != Some(&byte) {
+                self.place = self.place.after(byte);
+            }
+        }
+        self.bytes_read = self.bytes_read.saturating_add(read);
         Ok(read)
     }
 }
@@ -46,9 +81,13 @@ impl<R: Read> Read for Metered<R> {
 impl<R: Read> CsvRows<R> {
     pub(crate) fn open(input: R) -> Result<Self, RecordError> {
         let budget = Arc::new(AtomicUsize::new(RECORD_BUDGET_BYTES));
-        let mut rows = csv::ReaderBuilder::new()
-            .buffer_capacity(BUFFER_BYTES)
-            .from_reader(Metered { input, budget: Arc::clone(&budget) });
+        let mut rows =
+            csv::ReaderBuilder::new().buffer_capacity(BUFFER_BYTES).from_reader(Metered {
+                input,
+                budget: Arc::clone(&budget),
+                place: Place::Start,
+                bytes_read: 0,
+            });
         let header = rows.headers().map_err(|error| convert(&error, 0, 1))?.clone();
         let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
         let fault = |fault| RecordError { record: 0, line: Some(1), fault };
@@ -73,6 +112,9 @@ fn convert(error: &csv::Error, record: u64, line: u64) -> RecordError {
     let at = error.position().map_or(line, csv::Position::line);
     let fault = match error.kind() {
         csv::ErrorKind::Io(io) if io.kind() == io::ErrorKind::FileTooLarge => RecordFault::TooLarge,
+        csv::ErrorKind::Io(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
+            RecordFault::Csv("a quoted field is never closed".to_owned())
+        }
         csv::ErrorKind::Io(io) => RecordFault::Io(io::Error::new(io.kind(), io.to_string())),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             RecordFault::Csv(format!("the row has {len} fields, but the header has {expected_len}"))

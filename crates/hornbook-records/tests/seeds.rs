@@ -131,6 +131,9 @@ fn csv_fields_are_strings() {
         ]
     );
     assert_eq!(read(RecordFormat::Csv, "topic\n").unwrap().len(), 0);
+    let lenient = "\u{feff}\"a\",b\n5\" pipe,\"x\ny\n\"";
+    let records = values(read(RecordFormat::Csv, lenient).unwrap());
+    assert_eq!(records, [json!({"a": "5\" pipe", "b": "x\ny\n"})]);
 }
 
 #[test]
@@ -140,6 +143,9 @@ fn csv_names_the_bad_line() {
         ("a,a\n1,2\n", "line 1: the header names column 'a' twice"),
         ("a,\n1,2\n", "line 1: column 2 of the header has no name"),
         ("a\nx\0\n", "line 2: U+0000 in field 'a'"),
+        ("a,b\n1,2\n3,\"x\n4,5\n", "line 3: a quoted field is never closed"),
+        ("a\n\"x\"\"\n", "line 2: a quoted field is never closed"),
+        ("\u{feff}\"a,b\n1,2\n", "line 1: a quoted field is never closed"),
     ];
     for (text, expected) in cases {
         assert_eq!(refused(RecordFormat::Csv, text), expected, "{text:?}");
