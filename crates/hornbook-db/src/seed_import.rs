@@ -12,6 +12,11 @@ use crate::convert::{from_sql32, json, json_text, to_sql};
 use crate::version::Latest;
 use crate::{Db, DbError, Expect, Origin, Stored};
 
+/// Different field names that all records of one set may have together; each is kept and counted.
+const SEED_SET_FIELDS: usize = 4_096;
+/// Longest name of a field.
+const FIELD_NAME_BYTES: usize = 256;
+
 /// An import under way; dropping it keeps nothing.
 pub struct Import {
     tx: Transaction<'static, Postgres>,
@@ -86,10 +91,17 @@ impl Import {
             let text = json_text(record)?;
             check(record, &text, self.count)?;
             for field in record.keys() {
-                match self.fields.get_mut(field) {
-                    Some(count) => *count += 1,
-                    None => drop(self.fields.insert(field.clone(), 1)),
+                if let Some(count) = self.fields.get_mut(field) {
+                    *count += 1;
+                    continue;
                 }
+                if self.fields.len() >= SEED_SET_FIELDS {
+                    return refuse(
+                        self.count,
+                        &format!("brings the set's fields above {SEED_SET_FIELDS}"),
+                    );
+                }
+                self.fields.insert(field.clone(), 1);
             }
             self.content.update(text.as_bytes());
             self.content.update(b"\n");
@@ -141,8 +153,12 @@ impl Import {
     }
 }
 
+fn refuse<T>(seq: u64, what: &str) -> Result<T, DbError> {
+    Err(DbError::BadData(format!("record {seq} {what}")))
+}
+
 fn check(record: &Map<String, Value>, text: &str, seq: u64) -> Result<(), DbError> {
-    let refuse = |what: &str| Err(DbError::BadData(format!("record {seq} {what}")));
+    let refuse = |what: &str| refuse(seq, what);
     if seq >= SEEDS_PER_SET {
         return refuse(&format!("is beyond the limit of {SEEDS_PER_SET}"));
     }
@@ -151,6 +167,9 @@ fn check(record: &Map<String, Value>, text: &str, seq: u64) -> Result<(), DbErro
     }
     if record.len() > SEED_FIELDS {
         return refuse(&format!("has {} fields; at most {SEED_FIELDS} are allowed", record.len()));
+    }
+    if record.keys().any(|field| field.len() > FIELD_NAME_BYTES) {
+        return refuse(&format!("has a field's name of more than {FIELD_NAME_BYTES} bytes"));
     }
     // The cheap look first: nearly no record spells the escape at all.
     if text.contains("\\u0000") && object_holds_nul(record) {

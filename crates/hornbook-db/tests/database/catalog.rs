@@ -150,3 +150,18 @@ async fn a_users_edit_stays_the_latest() {
     let starter = seed_sets::get(db, &"starter".parse().unwrap()).await.unwrap();
     assert_eq!((starter.pinned.version, starter.origin), (2, Origin::User));
 }
+
+#[tokio::test]
+async fn field_names_of_a_seed_set_are_bounded() {
+    let test = TestDb::new().await;
+    let mut import = seed_sets::begin(&test.db, &slug("many"), "CC0-1.0", None).await.unwrap();
+    let own = |name: String| json!({ name: 1 }).as_object().unwrap().clone();
+    let batch: Vec<_> = (0..4_096).map(|number| own(format!("k{number}"))).collect();
+    import.push(&batch).await.unwrap();
+    let told = import.push(&[own("one-more".to_owned())]).await.unwrap_err().to_string();
+    assert!(told.contains("record 4096") && told.contains("4096"), "{told}");
+    drop(import);
+    let mut import = seed_sets::begin(&test.db, &slug("long"), "CC0-1.0", None).await.unwrap();
+    let told = import.push(&[own("k".repeat(257))]).await.unwrap_err().to_string();
+    assert!(told.contains("record 0") && told.contains("256 bytes"), "{told}");
+}
