@@ -39,9 +39,7 @@ const KEY_BYTES_MIN: usize = 8;
 /// An answer's text without the key: documents are published, and a server may echo its request.
 pub(crate) fn withhold(text: String, secret: Option<&Secret>) -> String {
     match secret.map(Secret::expose) {
-        Some(key) if key.len() >= KEY_BYTES_MIN && text.contains(key) => {
-            text.replace(key, "[key]")
-        }
+        Some(key) if key.len() >= KEY_BYTES_MIN && text.contains(key) => text.replace(key, "[key]"),
         _ => text,
     }
 }

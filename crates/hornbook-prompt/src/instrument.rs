@@ -76,9 +76,8 @@ impl Instrumented {
 
 /// How many operators and tests in `tokens` may read a whole long value each time.
 fn count_comparisons(source: &str, tokens: &[Token]) -> usize {
-    const OPERATORS: [&str; 10] = [
-        "==", "!=", "<", "<=", ">", ">=", "in", "containing", "starting_with", "ending_with",
-    ];
+    const OPERATORS: [&str; 10] =
+        ["==", "!=", "<", "<=", ">", ">=", "in", "containing", "starting_with", "ending_with"];
     tokens
         .iter()
         .filter(|token| OPERATORS.into_iter().any(|operator| token.is(source, operator)))

@@ -23,9 +23,7 @@ pub(crate) fn check_elifs(source: &str) -> Result<(), Breach> {
         rest.strip_prefix('-').unwrap_or(rest).trim_start().starts_with("elif")
     });
     match tags.nth(ELIF_TAGS) {
-        Some((at, _)) => {
-            breach(at, format!("a template may hold at most {ELIF_TAGS} 'elif' tags"))
-        }
+        Some((at, _)) => breach(at, format!("a template may hold at most {ELIF_TAGS} 'elif' tags")),
         None => Ok(()),
     }
 }

@@ -163,7 +163,8 @@ fn refuses_what_could_reach_out_or_grow() {
 #[test]
 fn refuses_elif_chains_before_they_overflow_the_stack() {
     for mark in ["{%", "{%-\n "] {
-        let chain = format!("{{% if 0 %}}{}{{% endif %}}", format!("{mark} elif 0 %}}").repeat(4_000));
+        let chain =
+            format!("{{% if 0 %}}{}{{% endif %}}", format!("{mark} elif 0 %}}").repeat(4_000));
         let error = CompiledTemplate::parse(&chain).unwrap_err();
         assert!(error.message.contains("64 'elif'"), "{error}");
         // Nothing closes it, so that only a check of the bare text comes in time.
