@@ -31,7 +31,7 @@ async fn keys_open_what_their_scopes_say_until_they_are_revoked() {
 
     // The first key closes the service to whoever has none.
     let refused = cli.run("job ls", &[]).await.exits(4);
-    assert!(!refused.stderr.is_empty());
+    assert!(refused.stderr.contains("--key-file"), "{}", refused.stderr);
     cli.clone().with("HORNBOOK_KEY", "hb_0123_wrong").run("job ls", &[]).await.exits(4);
     cli.clone().key_file(&writer_file).run("job ls", &[]).await.exits(0);
     let with_reader = cli.clone().with("HORNBOOK_KEY", reader_key);
@@ -135,6 +135,32 @@ async fn what_needs_no_service_works_without_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pulled_model_is_the_one_that_serve_looks_for() {
+    let file = || async { "this is no model" };
+    let hub = axum::Router::new().route("/{owner}/{name}/resolve/main/{file}", get(file));
+    let hub = impostor(hub).await;
+    let database = TestDatabase::create().await;
+    let mut service = Service::start_with(hornbook_tests::service::Options {
+        database_url: Some(database.url.clone()),
+        ..Default::default()
+    })
+    .await;
+    let local = service.get("/v1/endpoints/local").await.1;
+    assert!(local["message"].as_str().expect("a message").contains("hornbook model pull"));
+    let pull = format!("--json model pull --endpoint {hub} --data-dir");
+    let pulled = Cli::default().run(&pull, &[service.data_dir()]).await.exits(0).json();
+    let models = Cli::default().run("--json model ls --data-dir", &[service.data_dir()]).await;
+    let models = models.exits(0).json();
+    let name = models[0]["file"].as_str().expect("a file");
+    assert!(pulled["file"].as_str().is_some_and(|path| path.ends_with(name)), "{pulled} {models}");
+    // Found, read and refused: it lies where the service looks.
+    service.kill().await;
+    service.restart().await;
+    let local = service.get("/v1/endpoints/local").await.1;
+    assert!(local["message"].as_str().is_some_and(|text| text.contains("GGUF")), "{local}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ready_service_is_healthy_and_flags_of_containers_are_understood() {
     let database = TestDatabase::create().await;
     let service = Service::start_with(hornbook_tests::service::Options {
@@ -185,6 +211,12 @@ async fn a_service_cannot_write_outside_the_directory_or_to_the_terminal() {
         Json(json!({"commit": "0", "rows": 1, "partial": false,
             "files": [{"path": "../escaped", "bytes": 1, "sha256": "00"}]}))
     };
+    let hidden = || async {
+        Json(json!({"commit": "0", "files": [{"path": ".bashrc", "bytes": 1, "sha256": "00"}]}))
+    };
+    let endless = || async {
+        Json(json!({"commit": "0", "files": [{"path": "README.md", "bytes": 10, "sha256": "00"}]}))
+    };
     let jobs = || async {
         Json(
             json!({"data": [{"id": "x", "state": "\u{1b}[2Jgone", "counts": {}, "name": "a\u{7}b"}],
@@ -195,6 +227,9 @@ async fn a_service_cannot_write_outside_the_directory_or_to_the_terminal() {
         || async { (StatusCode::CONFLICT, Json(json!({"detail": "\u{1b}]0;owned\u{7}"}))) };
     let app = axum::Router::new()
         .route("/v1/jobs/evil/corpus", get(corpus))
+        .route("/v1/jobs/hidden/corpus", get(hidden))
+        .route("/v1/jobs/endless/corpus", get(endless))
+        .route("/v1/jobs/endless/corpus/files/README.md", get(|| async { "x".repeat(100_000) }))
         .route("/v1/jobs", get(jobs))
         .route("/v1/jobs/rude", get(refusal));
     let cli = Cli::at(&impostor(app).await);
@@ -203,6 +238,12 @@ async fn a_service_cannot_write_outside_the_directory_or_to_the_terminal() {
     let ran = cli.run("corpus pull evil -o", &[Path::new(&out)]).await.exits(1);
     assert!(ran.stderr.contains("outside the corpus"), "{}", ran.stderr);
     assert!(!directory.path().join("escaped").exists());
+    let ran = cli.run("corpus pull hidden -o", &[Path::new(&out)]).await.exits(1);
+    assert!(ran.stderr.contains("outside the corpus"), "{}", ran.stderr);
+    let ran = cli.run("corpus pull endless -o", &[Path::new(&out)]).await.exits(1);
+    assert!(ran.stderr.contains("more than its 10 bytes"), "{}", ran.stderr);
+    let kept = std::fs::metadata(out.join("README.md.part")).expect("what was begun");
+    assert_eq!(kept.len(), 0);
     let listed = cli.run("job ls", &[]).await.exits(0).stdout;
     assert!(!listed.contains(['\u{1b}', '\u{7}']), "{listed:?}");
     let refused = cli.run("job show rude", &[]).await.exits(1).stderr;

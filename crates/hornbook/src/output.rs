@@ -26,7 +26,7 @@ pub(crate) fn json(value: &Value) -> Outcome {
 /// Rows under headings, columns as wide as their widest cell.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> Outcome {
     let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
+        rows.iter().map(|row| row.iter().map(|cell| one_line(cell)).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([headings[column].len()]).max().unwrap_or(0)
@@ -57,6 +57,11 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
+/// A cell of a table: a line break in it would pass for another row.
+fn one_line(text: &str) -> String {
+    printable(text).replace(['\n', '\t'], " ")
+}
+
 /// The text at `key` of a JSON object, or what stands there as JSON, or nothing.
 pub(crate) fn text(value: &Value, key: &str) -> String {
     match value.pointer(key) {
@@ -68,10 +73,11 @@ pub(crate) fn text(value: &Value, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{one_line, printable};
 
     #[test]
     fn terminal_escapes_are_disarmed() {
         assert_eq!(printable("a\u{1b}[2Jb\nc"), "a\u{FFFD}[2Jb\nc");
+        assert_eq!(one_line("a\nb\tc\r"), "a b c\u{FFFD}");
     }
 }

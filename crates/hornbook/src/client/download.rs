@@ -20,6 +20,13 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Bytes hashed at a time when a partial or finished file is read back.
 const READ_BYTES: usize = 256 * 1024;
 
+/// What the service says a file holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole<'a> {
+    pub(crate) bytes: u64,
+    pub(crate) sha256: &'a str,
+}
+
 /// Fetches `path` into `to`, unless a file with the right hash is there already.
 ///
 /// `progress` is told the bytes that arrived since it was last told.
@@ -27,11 +34,11 @@ pub(crate) async fn download(
     client: &Client,
     path: &str,
     to: &Path,
-    sha256: &str,
+    whole: Whole<'_>,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(), Failure> {
     if let Ok(found) = hash_of(to).await
-        && found == sha256
+        && found == whole.sha256
     {
         return Ok(());
     }
@@ -46,8 +53,8 @@ pub(crate) async fn download(
         if attempt > 0 {
             tokio::time::sleep(RETRY_PAUSE).await;
         }
-        match fetch_rest(client, path, part, sha256, progress).await {
-            Ok(()) if hash_of(part).await.context("checking the download")? == sha256 => {
+        match fetch_rest(client, path, part, whole, progress).await {
+            Ok(()) if hash_of(part).await.context("checking the download")? == whole.sha256 => {
                 return fs::rename(part, to)
                     .await
                     .context(&format!("moving {} into place", to.display()));
@@ -69,7 +76,7 @@ async fn fetch_rest(
     client: &Client,
     path: &str,
     part: &Path,
-    sha256: &str,
+    whole: Whole<'_>,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(), Failure> {
     let have = fs::metadata(part).await.map(|metadata| metadata.len()).unwrap_or(0);
@@ -77,7 +84,7 @@ async fn fetch_rest(
     if have > 0 {
         request = request
             .header("range", format!("bytes={have}-"))
-            .header("if-range", format!("\"{sha256}\""));
+            .header("if-range", format!("\"{}\"", whole.sha256));
     }
     let response = client.send_unchecked(request).await?;
     if have > 0 && response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
@@ -95,8 +102,16 @@ async fn fetch_rest(
         .context(&format!("opening {}", part.display()))?;
     file.seek(SeekFrom::Start(if resumed { have } else { 0 })).await.context("resuming")?;
     let mut stream = response.bytes_stream();
+    let mut bytes_left = whole.bytes.saturating_sub(if resumed { have } else { 0 });
     while let Some(bytes) = stream.next().await {
         let bytes = bytes.context(&format!("{path}: the connection broke"))?;
+        // A service that never stops sending must not fill the disk.
+        let Some(left) = bytes_left.checked_sub(bytes.len() as u64) else {
+            file.set_len(0).await.context(&format!("emptying {}", part.display()))?;
+            let limit = whole.bytes;
+            return Err(Failure::error(format!("{path}: holds more than its {limit} bytes")));
+        };
+        bytes_left = left;
         file.write_all(&bytes).await.context(&format!("writing {}", part.display()))?;
         progress(bytes.len() as u64);
     }

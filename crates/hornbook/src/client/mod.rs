@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::exit::{Code, Context as _, Failure};
 
-pub(crate) use download::download;
+pub(crate) use download::{Whole, download};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -157,6 +157,9 @@ fn problem(status: StatusCode, retry_after: Option<&str>, body: &[u8]) -> Failur
     for fault in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
         let part = |key| fault.get(key).and_then(Value::as_str).unwrap_or_default();
         message.push_str(&format!("\n  {}: {}", part("pointer"), part("detail")));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        message.push_str("\n  name a file with a good key with --key-file, or set HORNBOOK_KEY");
     }
     if let Some(seconds) = retry_after {
         message.push_str(&format!("\n  try again in {seconds} s"));

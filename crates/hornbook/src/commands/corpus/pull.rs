@@ -1,12 +1,12 @@
 //! `hornbook corpus pull`: a job's corpus in a directory, every file checked.
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::client::{Client, download, segment};
+use crate::client::{Client, Whole, download, segment};
 use crate::exit::{Code, Context as _, Failure, Outcome};
 use crate::output::{self, text};
 
@@ -57,7 +57,11 @@ pub(crate) async fn pull(
         let to = out.join(safe(&path)?);
         let path = path.split('/').map(segment).collect::<Vec<_>>().join("/");
         let from = format!("{base}/files/{path}?commit={commit}");
-        download(client, &from, &to, &text(file, "/sha256"), &|bytes| bar.inc(bytes)).await?;
+        let whole = Whole {
+            bytes: file.get("bytes").and_then(Value::as_u64).unwrap_or(0),
+            sha256: &text(file, "/sha256"),
+        };
+        download(client, &from, &to, whole, &|bytes| bar.inc(bytes)).await?;
     }
     bar.finish_and_clear();
     Ok(corpus)
@@ -95,16 +99,18 @@ async fn remove_if_there(file: &Path) -> Outcome {
 }
 
 /// A path from the service, kept below the directory it is pulled into.
+///
+/// Only names as corpora have them: a hostile service must not write a hidden file into
+/// somebody's home, nor a name that acts on a terminal.
 fn safe(path: &str) -> Result<PathBuf, Failure> {
-    let path = Path::new(path);
-    let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
-    if plain && path.components().next().is_some() {
-        Ok(path.to_owned())
+    let plain = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    };
+    if path.split('/').all(plain) {
+        Ok(PathBuf::from(path))
     } else {
-        Err(Failure::error(format!(
-            "the service names a file outside the corpus: {}",
-            path.display()
-        )))
+        Err(Failure::error(format!("the service names a file outside the corpus: {path}")))
     }
 }
 
@@ -127,7 +133,19 @@ mod tests {
     #[test]
     fn files_stay_below_the_directory() {
         assert!(safe("data/train-00000-of-00001.parquet").is_ok());
-        for bad in ["../x", "/etc/passwd", "a/../../b", "", "."] {
+        for bad in [
+            "../x",
+            "/etc/passwd",
+            "a/../../b",
+            "",
+            ".",
+            "a/./b",
+            ".bashrc",
+            "a\u{1b}[2J",
+            "a\\b",
+            "~/x",
+            "a/",
+        ] {
             assert!(safe(bad).is_err(), "{bad}");
         }
     }
