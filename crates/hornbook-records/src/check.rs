@@ -46,7 +46,10 @@ fn measure(field: &str, value: &Value) -> Result<usize, RecordFault> {
             }
             Ok(bytes)
         }
-        Value::Number(_) => Ok(8),
+        Value::Number(number) => Ok(number.as_u64().map_or_else(
+            || number.to_string().len(),
+            |whole| whole.checked_ilog10().map_or(1, |digits| digits as usize + 1),
+        )),
         Value::Null | Value::Bool(_) => Ok(5),
     }
 }

@@ -137,6 +137,14 @@ fn csv_fields_are_strings() {
 }
 
 #[test]
+fn records_are_measured_as_they_are_written() {
+    let numbers = |count: usize| json!({"n": vec![7; count], "f": [-1.5, 0]}).to_string() + "\n";
+    assert_eq!(read(RecordFormat::Ndjson, numbers(130_000)).unwrap().len(), 1);
+    let told = refused(RecordFormat::Ndjson, numbers(132_000));
+    assert!(told.contains("larger than 262144 bytes"), "{told}");
+}
+
+#[test]
 fn csv_names_the_bad_line() {
     let cases = [
         ("a,b\n1,2\n3\n", "line 3: the row has 1 fields, but the header has 2"),
