@@ -3,6 +3,7 @@
 use hornbook_types::{CorpusRow, Document};
 use serde_json::Value;
 
+use crate::gates::TOKENS_KEPT;
 use crate::hashing::sha256_hex;
 
 /// Hex digits of a row's id.
@@ -18,11 +19,15 @@ pub fn row_id(spec_digest: &str, seq: u64) -> String {
 }
 
 /// The row that an accepted document becomes; it holds no job id, clock or latency.
+///
+/// `token_length` is the endpoint's own count, or the estimate of what is left of a trimmed text.
 pub fn corpus_row(spec_digest: &str, document: Document) -> CorpusRow {
+    let kept = document.scores.get(TOKENS_KEPT).and_then(Value::as_u64);
+    let tokens = kept.unwrap_or(document.usage.completion_tokens);
     CorpusRow {
         prompt: document.prompt,
         text: document.text,
-        token_length: u32::try_from(document.usage.completion_tokens).unwrap_or(u32::MAX),
+        token_length: u32::try_from(tokens).unwrap_or(u32::MAX),
         audience: document.audience.slug.to_string(),
         format: document.format.to_string(),
         seed_data: Value::Object(document.seed_data).to_string(),

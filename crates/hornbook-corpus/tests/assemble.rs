@@ -124,10 +124,7 @@ fn request(spec: &PinnedJobSpec, segments: Vec<Segment>) -> AssembleRequest<'_> 
     AssembleRequest {
         spec,
         segments,
-        before: RowFunnel {
-            prompts: 100,
-            ..RowFunnel::default()
-        },
+        before: RowFunnel { prompts: 100, ..RowFunnel::default() },
         partial: false,
         seeds: SeedOrigin { license: "CC0-1.0".to_owned(), source: String::new() },
         model_hashes: BTreeMap::from([("smol <b>".to_owned(), "ab".repeat(32))]),

@@ -10,6 +10,10 @@ pub(crate) const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const DATABASE_RETRY: Duration = Duration::from_millis(250);
 /// Finished documents that wait for the committer; beyond it, endpoints wait.
 pub(crate) const COMMIT_QUEUE_DOCUMENTS: usize = 1_024;
+/// Times that a group of documents is offered to a database that answers with an error of its own.
+pub(crate) const COMMIT_TRIES: u32 = 6;
+/// Pause before the second try; doubles with each.
+pub(crate) const COMMIT_RETRY: Duration = Duration::from_millis(500);
 /// Seeds fetched at a time for one chunk.
 pub(crate) const SEED_BATCH: usize = 64;
 /// Prompts rendered at once; more would only take cores from each other.

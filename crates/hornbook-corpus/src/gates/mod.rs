@@ -57,6 +57,7 @@ pub fn judge<'a>(gates: &GateSpec, audience: &AudienceSpec, answer: Answer<'a>) 
         Ok(text) => Judgement { verdict: Verdict::Accepted, reason: None, text, scores },
         Err(reason) => {
             scores.remove(TRIMMED);
+            scores.remove(TOKENS_KEPT);
             let reason = Some(reason);
             Judgement { verdict: Verdict::Rejected, reason, text: answer.text, scores }
         }
@@ -65,6 +66,8 @@ pub fn judge<'a>(gates: &GateSpec, audience: &AudienceSpec, answer: Answer<'a>) 
 
 /// Name of the score that says that a text was cut.
 const TRIMMED: &str = "trimmed";
+/// Name of the score that estimates the tokens left of a text that was cut, by its share of the bytes.
+pub(crate) const TOKENS_KEPT: &str = "tokens_kept";
 
 fn pass<'a>(
     gates: &GateSpec,
@@ -84,6 +87,9 @@ fn pass<'a>(
         }
     }
     let tokens = tokens_kept(answer, text);
+    if scores.contains_key(TRIMMED) {
+        scores.insert(TOKENS_KEPT.to_owned(), Value::from(tokens));
+    }
     if tokens < too_short::bound(gates, audience, answer.output) {
         return Err(Reason::TooShort);
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use hornbook_db::{DbError, documents, events};
+use hornbook_db::documents::{self, Committed};
+use hornbook_db::{DbError, events, jobs};
 use hornbook_types::Document;
 use hornbook_types::limits::{COMMIT_LINGER_MILLIS, COMMIT_ROWS};
 use tokio::sync::mpsc;
@@ -14,11 +15,14 @@ use uuid::Uuid;
 
 use super::chunk::Chunk;
 use super::desk::Desk;
-use crate::limits::COMMIT_QUEUE_DOCUMENTS;
+use crate::limits::{COMMIT_QUEUE_DOCUMENTS, COMMIT_RETRY, COMMIT_TRIES};
 use crate::shared::{Shared, until_answered};
 
 /// Shortest time between two looks whether a progress event is due.
 const PROGRESS_LOOK: Duration = Duration::from_secs(1);
+
+/// Code of a job whose finished documents the database keeps refusing.
+const NOT_STORED: &str = "documents_not_stored";
 
 /// A document to store.
 pub(crate) struct Finished {
@@ -83,6 +87,39 @@ async fn gather(first: Finished, receiver: &mut mpsc::Receiver<Finished>) -> Vec
     group
 }
 
+/// Stores documents, trying for a while whatever the database says: they were paid for.
+async fn store(
+    shared: &Shared,
+    chunk: &Chunk,
+    rows: &[Document],
+    usd: f64,
+) -> Result<Committed, DbError> {
+    let mut pause = COMMIT_RETRY;
+    let mut tries = 1;
+    loop {
+        let stored = until_answered(&chunk.given_up, || {
+            documents::commit_group_splitting(&shared.db, &chunk.lease.key, rows, usd)
+        })
+        .await;
+        match stored {
+            Err(error)
+                if !matches!(error, DbError::Fenced)
+                    && tries < COMMIT_TRIES
+                    && !chunk.given_up.is_cancelled() =>
+            {
+                tracing::warn!(%error, job = %chunk.job.id, tries, "documents not stored yet");
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = chunk.given_up.cancelled() => {}
+                }
+                pause *= 2;
+                tries += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// Stores documents of one chunk; gives its job when something was stored.
 async fn commit(shared: &Shared, group: Vec<Finished>) -> Option<Uuid> {
     let (chunk, desk) = match group.first() {
@@ -92,10 +129,7 @@ async fn commit(shared: &Shared, group: Vec<Finished>) -> Option<Uuid> {
     let usd: f64 = group.iter().map(|finished| finished.usd).sum();
     let rows: Vec<Document> = group.into_iter().map(|finished| finished.document).collect();
     let key = &chunk.lease.key;
-    let stored = until_answered(&chunk.given_up, || {
-        documents::commit_group_splitting(&shared.db, key, &rows, usd)
-    })
-    .await;
+    let stored = store(shared, &chunk, &rows, usd).await;
     let is_stored = match stored {
         Ok(committed) => {
             for seq in committed.refused {
@@ -107,8 +141,14 @@ async fn commit(shared: &Shared, group: Vec<Finished>) -> Option<Uuid> {
             desk.lose(&chunk);
             false
         }
+        Err(error) if error.is_retryable() => false,
         Err(error) => {
-            tracing::error!(%error, job = %key.job_id, chunk = key.chunk, "documents not stored");
+            // Handed back, the same prompts would be paid for again and end the same way.
+            let message = format!("finished documents cannot be stored: {error}");
+            tracing::error!(job = %key.job_id, chunk = key.chunk, message);
+            if let Err(error) = jobs::fail(&shared.db, key.job_id, NOT_STORED, &message).await {
+                tracing::error!(%error, job = %key.job_id, "cannot fail a job");
+            }
             false
         }
     };

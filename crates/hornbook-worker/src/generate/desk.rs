@@ -11,6 +11,7 @@ use hornbook_types::limits::CHUNK_OWNER_DEATHS;
 use hornbook_types::{JobState, Slug};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::chunk::Chunk;
 use super::job::{JobCache, JobFault};
@@ -34,6 +35,8 @@ pub(crate) struct Desk {
     /// Endpoints with a running loop.
     live: Mutex<BTreeSet<Slug>>,
     changed: watch::Sender<u64>,
+    /// Leases being taken.
+    claims: TaskTracker,
 }
 
 impl Desk {
@@ -48,6 +51,7 @@ impl Desk {
             jobs: JobCache::default(),
             live: Mutex::default(),
             changed: watch::Sender::new(0),
+            claims: TaskTracker::new(),
         }
     }
 
@@ -79,7 +83,29 @@ impl Desk {
     }
 
     /// Leases a chunk that `endpoint` may serve; false when there is none.
-    pub(crate) async fn claim(&self, endpoint: &Slug, slots: usize) -> Result<bool, DbError> {
+    ///
+    /// In a task of its own: an endpoint's loop may be dropped at any moment, and a lease that was
+    /// given but not put on the desk would be nobody's until it ran out.
+    pub(crate) async fn claim_apart(
+        self: Arc<Self>,
+        endpoint: Slug,
+        slots: usize,
+    ) -> Result<bool, DbError> {
+        let desk = Arc::clone(&self);
+        let claiming = self.claims.spawn(async move { desk.claim(&endpoint, slots).await });
+        match claiming.await {
+            Ok(claimed) => claimed,
+            Err(error) => Err(DbError::Other(format!("leasing prompts ended badly: {error}"))),
+        }
+    }
+
+    /// Waits until no lease is being taken any more; call it when no endpoint's loop is left.
+    pub(crate) async fn settle(&self) {
+        self.claims.close();
+        self.claims.wait().await;
+    }
+
+    async fn claim(&self, endpoint: &Slug, slots: usize) -> Result<bool, DbError> {
         let shared = &self.shared;
         let names = [endpoint.to_string()];
         let prompts = self.pace.chunk_prompts(slots);
@@ -139,9 +165,13 @@ impl Desk {
         .await;
         match ended {
             Ok(()) | Err(DbError::Fenced) => {}
+            // Given up while the database was away: the lease runs out by itself.
             Err(error) if error.is_retryable() => chunk.ending_failed(),
             Err(error) => {
+                // Stays on the desk and is tried again with the next heartbeat.
                 tracing::error!(%error, job = %key.job_id, chunk = key.chunk, "cannot end a lease");
+                chunk.ending_failed();
+                return;
             }
         }
         self.remove(chunk);

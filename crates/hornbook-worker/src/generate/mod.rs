@@ -34,6 +34,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken, abort: Can
     let heart =
         AbortOnDropHandle::new(tokio::spawn(heartbeat::run(Arc::clone(&desk), beating.clone())));
     endpoints::run(&desk, &committer, &stop).await;
+    desk.settle().await;
     desk.drain().await;
     // The last sender going away ends the committer, once everything is stored.
     drop(committer);

@@ -37,9 +37,29 @@ enum Outcome {
     Dropped,
 }
 
+/// Tells the chunk that a prompt is gone when its task panics; else the chunk would wait for ever.
+struct Watch<'a> {
+    task: &'a Task,
+    panicked: bool,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if self.panicked {
+            tracing::error!(job = %self.task.chunk.job.id, seq = self.task.seq, "a prompt's task panicked");
+            self.task.chunk.ended(false);
+            self.task.desk.announce();
+        }
+    }
+}
+
 /// Takes the prompt to its end; the chunk hears of it, whatever happens.
 pub(crate) async fn run(task: Task) {
-    match outcome(&task).await {
+    let mut watch = Watch { task: &task, panicked: true };
+    let outcome = outcome(&task).await;
+    watch.panicked = false;
+    drop(watch);
+    match outcome {
         Outcome::Document(document) => {
             let price = &task.live.price;
             let usd = (document.usage.prompt_tokens as f64 * price.input_per_million

@@ -77,14 +77,14 @@ async fn pull(
 }
 
 /// Leases the next chunk whenever fewer prompts lie unsent than the endpoint has slots.
-async fn keep_supplied(desk: &Desk, name: &Slug, slots: usize, hungry: &Notify) {
+async fn keep_supplied(desk: &Arc<Desk>, name: &Slug, slots: usize, hungry: &Notify) {
     let mut news = desk.shared.notifier.subscribe();
     loop {
         if desk.unsent_for(name) >= slots {
             hungry.notified().await;
             continue;
         }
-        match desk.claim(name, slots).await {
+        match Arc::clone(desk).claim_apart(name.clone(), slots).await {
             Ok(true) => {}
             Ok(false) => {
                 news.changed(None, IDLE_INTERVAL).await;

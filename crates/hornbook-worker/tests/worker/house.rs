@@ -149,7 +149,8 @@ impl House {
 
     /// Waits until a heartbeat has told the worker what happened to the one leased chunk's job so far.
     pub(crate) async fn until_heard(&self) {
-        let beat = "SELECT (extract(epoch FROM min(lease_expires_at)) * 1000)::bigint FROM job_chunks
+        let beat =
+            "SELECT (extract(epoch FROM min(lease_expires_at)) * 1000)::bigint FROM job_chunks
                      WHERE state = 'leased'";
         let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
         let now = self.test_db.number(now).await;
