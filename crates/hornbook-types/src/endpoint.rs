@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::DOLLARS_PER_MILLION_TOKENS;
 use crate::{FieldError, Invalid};
 
 /// Name of the endpoint that every installation has: the engine in this process.
@@ -107,6 +108,14 @@ impl EndpointSpec {
             if !(self.base_url.starts_with("http://") || self.base_url.starts_with("https://")) {
                 faults.push(FieldError::new("/base_url", "must be an http or https URL"));
             }
+            // URL parsers drop line breaks in silence, so what is stored would not be what is asked.
+            let stray = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
+            if self.base_url.contains(stray) {
+                faults.push(FieldError::new(
+                    "/base_url",
+                    "must have no query, no fragment and no white space",
+                ));
+            }
             if self.model.trim().is_empty() {
                 faults.push(FieldError::new("/model", "must name the model to ask for"));
             }
@@ -125,10 +134,41 @@ impl EndpointSpec {
             ("input_per_million", self.price.input_per_million),
             ("output_per_million", self.price.output_per_million),
         ] {
-            if !(price.is_finite() && price >= 0.0) {
-                faults.push(FieldError::new(format!("/price/{field}"), "must be 0 or more"));
+            if !(0.0..=DOLLARS_PER_MILLION_TOKENS).contains(&price) {
+                faults.push(FieldError::new(
+                    format!("/price/{field}"),
+                    format!("needs 0 to {DOLLARS_PER_MILLION_TOKENS}"),
+                ));
             }
         }
         Invalid::from_faults(faults)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults_of(base_url: &str, price: f64) -> usize {
+        let spec = EndpointSpec {
+            kind: EndpointKind::Openai,
+            base_url: base_url.to_owned(),
+            model: "m".to_owned(),
+            limits: EndpointLimits::default(),
+            price: EndpointPrice { input_per_million: price, output_per_million: 0.0 },
+            options: serde_json::Map::new(),
+        };
+        spec.check().map_or_else(|invalid| invalid.0.len(), |()| 0)
+    }
+
+    #[test]
+    fn an_address_is_what_it_seems_and_a_price_is_payable() {
+        assert_eq!(faults_of("https://llm.example/v1", 2.5), 0);
+        for bad in ["llm.example/v1", "http://a/v1?x", "http://a/v1#x", "http://a/v1\nX: y"] {
+            assert_eq!(faults_of(bad, 0.0), 1, "{bad}");
+        }
+        for bad in [-1.0, f64::NAN, f64::INFINITY, 1e308] {
+            assert_eq!(faults_of("https://a/v1", bad), 1, "{bad}");
+        }
     }
 }

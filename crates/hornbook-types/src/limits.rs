@@ -50,3 +50,5 @@ pub const METADATA_KEYS: usize = 32;
 pub const JOB_NAME_CHARS: usize = 200;
 /// Finished corpus revisions kept beside the current one.
 pub const CORPUS_REVISIONS: usize = 3;
+/// Highest price that an endpoint may be given, in US dollars per million tokens.
+pub const DOLLARS_PER_MILLION_TOKENS: f64 = 1_000_000.0;

@@ -19,11 +19,12 @@ pub(crate) async fn check_host(
 ) -> Response {
     // A request line with an authority overrides Host (RFC 9112, 3.2.2), so both must pass.
     let in_line = request.uri().authority().cloned();
-    let in_header = request
-        .headers()
-        .get(HOST)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<Authority>().ok());
+    let mut said = request.headers().get_all(HOST).iter();
+    // Two of them would let two readers of the request see two hosts (RFC 9112, 3.2).
+    let in_header = match (said.next(), said.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(authority),
+        _ => None,
+    };
     if in_header.is_none() && (in_line.is_none() || request.headers().contains_key(HOST)) {
         return Problem::new(
             StatusCode::BAD_REQUEST,
@@ -45,6 +46,17 @@ pub(crate) async fn check_host(
     next.run(request).await
 }
 
+/// A host with an optional port that is a number; no user, which a Host never has.
+fn authority(text: &str) -> Option<Authority> {
+    let authority = text.parse::<Authority>().ok()?;
+    let rest = text.strip_prefix(authority.host())?;
+    let port_is_sound = rest.is_empty()
+        || rest
+            .strip_prefix(':')
+            .is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok());
+    port_is_sound.then_some(authority)
+}
+
 fn is_allowed(host: &str, allowed: &[String]) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let loopback = bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
@@ -55,7 +67,17 @@ fn is_allowed(host: &str, allowed: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_allowed;
+    use super::{authority, is_allowed};
+
+    #[test]
+    fn a_host_is_a_name_and_perhaps_a_port() {
+        for good in ["localhost", "127.0.0.1:8080", "[::1]:80", "books.example:"] {
+            assert!(authority(good).is_some(), "{good}");
+        }
+        for bad in ["127.0.0.1:80.evil", "user@localhost", "localhost:99999", "", "a b"] {
+            assert!(authority(bad).is_none(), "{bad}");
+        }
+    }
 
     #[test]
     fn loopback_and_configured_names_only() {

@@ -33,7 +33,7 @@ fn the_committed_document_is_this_one() {
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         committed == hornbook_api::openapi(),
-        "docs/openapi.json is out of date: cargo run -p hornbook-api --example openapi > docs/openapi.json"
+        "docs/openapi.json is out of date; write it with: cargo xtask openapi"
     );
 }
 

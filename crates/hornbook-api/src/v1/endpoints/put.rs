@@ -4,6 +4,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use hornbook_db::endpoints::Secret;
+use hornbook_inference::OpenAiConfig;
+use hornbook_inference::openai::ConfigError;
 use hornbook_types::{
     EndpointKind, EndpointLimits, EndpointPrice, EndpointSpec, FieldError, Invalid, LOCAL_ENDPOINT,
     Slug,
@@ -120,5 +122,47 @@ fn check(name: &Slug, spec: &EndpointSpec, secret: &Secret) -> Result<(), Proble
             faults.push(FieldError::new("/api_key", "needs 1 to 8192 printable ASCII characters"));
         }
     }
+    if faults.is_empty() && spec.kind == EndpointKind::Openai {
+        faults.extend(unusable(spec));
+    }
     Ok(Invalid::from_faults(faults)?)
+}
+
+/// What a worker's client would refuse, said here, where somebody can mend it.
+fn unusable(spec: &EndpointSpec) -> Option<FieldError> {
+    let error = OpenAiConfig::from_spec(spec, None).check().err()?;
+    let pointer = match &error {
+        ConfigError::BadUrl(_) => "/base_url".to_owned(),
+        ConfigError::BadKey => "/api_key".to_owned(),
+        ConfigError::BadOption { name, .. } => {
+            format!("/options/{}", name.replace('~', "~0").replace('/', "~1"))
+        }
+    };
+    Some(FieldError::new(pointer, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn options_that_no_worker_could_use_are_named() {
+        let fault = |options: Value| {
+            let Value::Object(options) = options else { panic!("an object") };
+            unusable(&EndpointSpec {
+                kind: EndpointKind::Openai,
+                base_url: "https://llm.example/v1".to_owned(),
+                model: "m".to_owned(),
+                limits: EndpointLimits::default(),
+                price: EndpointPrice::default(),
+                options,
+            })
+            .map(|fault| fault.pointer)
+        };
+        assert_eq!(fault(json!({"extra_sampling": true, "reasoning_effort": "low"})), None);
+        assert_eq!(fault(json!({"messages": []})).as_deref(), Some("/options/messages"));
+        assert_eq!(fault(json!({"attempts": "x"})).as_deref(), Some("/options/attempts"));
+    }
 }

@@ -6,7 +6,7 @@ use hornbook_db::seed_sets;
 use hornbook_records::RecordFormat;
 use hornbook_types::Reference;
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, IF_MATCH};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, IF_MATCH};
 use serde::Deserialize;
 
 use super::SeedSetView;
@@ -85,7 +85,11 @@ pub(crate) async fn put_seed_set(
     Ok(written(stored.created, &pinned, format!("/v1/seed-sets/{pinned}"), &view))
 }
 
+/// `None` for a format that is not read, and for one under a coding that nobody would undo.
 fn format_of(headers: &HeaderMap) -> Option<RecordFormat> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return None;
+    }
     RecordFormat::of_media_type(headers.get(CONTENT_TYPE)?.to_str().ok()?)
 }
 
