@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use url::Url;
 
 use crate::cli::{Global, LocalEngine, Outgoing, Serve, Storage};
 use crate::environment::Environment;
@@ -32,6 +33,7 @@ pub(crate) struct ConfigFile {
     slots: Option<usize>,
     workers: Option<usize>,
     drain_seconds: Option<u64>,
+    base_url: Option<String>,
     #[serde(default)]
     allowed_hosts: Vec<String>,
     initial_key_file: Option<PathBuf>,
@@ -63,6 +65,7 @@ pub(crate) struct ServeConfig {
     pub(crate) engine: Option<EngineConfig>,
     pub(crate) workers: usize,
     pub(crate) drain: Duration,
+    pub(crate) base_url: Option<Url>,
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) initial_key_file: Option<PathBuf>,
     pub(crate) allowed_networks: Vec<String>,
@@ -120,7 +123,7 @@ pub(crate) fn engine(
     }
     let model = flags.model.clone().or_else(|| file.model.clone());
     Some(EngineConfig {
-        model: model.unwrap_or_else(|| models_dir(storage).join(DEFAULT_MODEL_FILE)),
+        model: model.unwrap_or_else(|| default_model(&models_dir(storage))),
         slots: flags.slots.or(file.slots),
     })
 }
@@ -141,6 +144,7 @@ pub(crate) fn serve(
         storage,
         workers: flags.workers.or(file.workers).unwrap_or(1),
         drain: drain(flags.drain_seconds, file),
+        base_url: base_url(flags.base_url.as_ref().or(file.base_url.as_ref()))?,
         allowed_hosts: joined(&flags.allowed_hosts, &file.allowed_hosts),
         initial_key_file: flags.initial_key_file.clone().or_else(|| file.initial_key_file.clone()),
         allowed_networks: allowed_networks(&flags.outgoing, file),
@@ -165,6 +169,35 @@ fn joined(flags: &[String], file: &[String]) -> Vec<String> {
 /// Where model files are kept.
 pub(crate) fn models_dir(storage: &StorageConfig) -> PathBuf {
     storage.data_dir.join("models")
+}
+
+fn base_url(text: Option<&String>) -> Result<Option<Url>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() => {
+            Ok(Some(url))
+        }
+        _ => Err(Failure::usage(format!("the base URL is http(s)://HOST[:PORT], not '{text}'"))),
+    }
+}
+
+/// The file that `model pull` fetches; where that is not there, the only model that is.
+fn default_model(models: &Path) -> PathBuf {
+    let usual = models.join(DEFAULT_MODEL_FILE);
+    if usual.exists() {
+        return usual;
+    }
+    let entries = std::fs::read_dir(models).into_iter().flatten().flatten();
+    let mut found = entries.map(|entry| entry.path()).filter(|path| is_model(path));
+    match (found.next(), found.next()) {
+        (Some(only), None) => only,
+        _ => usual,
+    }
+}
+
+/// True of the names that model files have.
+pub(crate) fn is_model(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gguf")
 }
 
 fn default_data_dir(environment: &Environment) -> Option<PathBuf> {

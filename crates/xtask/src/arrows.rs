@@ -54,7 +54,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
             "hornbook-api",
         ],
     ),
-    ("hornbook-tests", &["hornbook-types", "hornbook-api"]),
+    ("hornbook-tests", &["hornbook-types"]),
     ("xtask", &[]),
 ];
 
@@ -70,7 +70,7 @@ const OWNERS: [(&str, &[&str]); 14] = [
     ("parquet", &["hornbook-records"]),
     ("arrow", &["hornbook-records"]),
     ("csv", &["hornbook-records"]),
-    ("tokenizers", &["hornbook-candle", "hornbook-corpus"]),
+    ("tokenizers", &["hornbook-candle"]),
     // One guarded client, used by all; and the command line's.
     ("reqwest", &["hornbook-inference", "hornbook"]),
     ("tera", &["hornbook-prompt", "hornbook-api"]),

@@ -8,7 +8,7 @@ use crate::cli::Quickstart;
 use crate::client::Client;
 use crate::commands::corpus::pull;
 use crate::commands::job::watch;
-use crate::config::ServeConfig;
+use crate::config::{ServeConfig, is_model, models_dir};
 use crate::environment::Environment;
 use crate::exit::{Context as _, Failure, Outcome};
 use crate::output::{self, text};
@@ -22,6 +22,7 @@ pub(crate) async fn run(
 ) -> Outcome {
     let spec: Value =
         serde_json::from_str(&catalog::quickstart_job()?).context("reading the sample job")?;
+    keep_model(&config)?;
     let running = Running::start(config, environment).await?;
     output::line(&format!("listening on {}", running.url()))?;
     let worked = tokio::select! {
@@ -34,6 +35,30 @@ pub(crate) async fn run(
     }
     let stopped = running.stop().await;
     worked.and(stopped)
+}
+
+/// Puts the model into the data directory, so that a later `serve` finds it without being told.
+fn keep_model(config: &ServeConfig) -> Outcome {
+    let models = models_dir(&config.storage);
+    let Some(model) = config.engine.as_ref().map(|engine| engine.model.as_path()) else {
+        return Ok(());
+    };
+    let Some(name) = model.file_name().filter(|_| is_model(model) && model.exists()) else {
+        return Ok(());
+    };
+    let to = models.join(name);
+    if to.exists() {
+        return Ok(());
+    }
+    let doing = format!("keeping the model in {}", models.display());
+    std::fs::create_dir_all(&models).context(&doing)?;
+    // A link costs nothing; across file systems there is none.
+    if std::fs::hard_link(model, &to).is_err() {
+        let draft = to.with_extension("gguf.part");
+        std::fs::copy(model, &draft).context(&doing)?;
+        std::fs::rename(&draft, &to).context(&doing)?;
+    }
+    Ok(())
 }
 
 async fn write_sample(

@@ -1,13 +1,21 @@
 //! Backends for stored endpoints: the same for workers and for testing an endpoint.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use hornbook_db::{Db, endpoints};
+use hornbook_db::{Db, DbError, endpoints};
 use hornbook_inference::http::{Client, GuardPolicy};
 use hornbook_inference::{Ambient, OpenAiBackend, OpenAiConfig, Secret, SharedBackend};
 use hornbook_types::{EndpointKind, Slug};
+use uuid::Uuid;
 
 use crate::exit::{Context as _, Failure};
+
+/// Times that the database is asked for an endpoint before it counts as unusable.
+const DATABASE_TRIES: u32 = 120;
+/// Pause between two of them.
+const DATABASE_RETRY: Duration = Duration::from_millis(250);
 
 /// Makes backends; cheap to clone.
 #[derive(Clone)]
@@ -16,6 +24,9 @@ pub(crate) struct Backends {
     client: Client,
     ambient: Ambient,
     local: Option<SharedBackend>,
+    /// By endpoint id, with the revision that each was made from, so that every worker and test in
+    /// this process shares one set of limits.
+    made: Arc<Mutex<BTreeMap<Uuid, (u64, SharedBackend)>>>,
 }
 
 impl Backends {
@@ -27,7 +38,7 @@ impl Backends {
         local: Option<SharedBackend>,
     ) -> Result<Self, Failure> {
         let client = Client::new(policy).context("setting up the http client")?;
-        Ok(Self { db, client, ambient, local })
+        Ok(Self { db, client, ambient, local, made: Arc::default() })
     }
 
     /// The engine in this process.
@@ -40,18 +51,44 @@ impl Backends {
     /// # Errors
     /// In words for people; never holds the endpoint's key.
     pub(crate) async fn make(&self, name: &Slug) -> Result<SharedBackend, String> {
-        let endpoint = endpoints::get(&self.db, name).await.map_err(|error| error.to_string())?;
+        let endpoint = answered(|| endpoints::get(&self.db, name)).await?;
         if endpoint.spec.kind == EndpointKind::Local {
             return self.local.clone().ok_or_else(|| {
                 endpoint.message.unwrap_or_else(|| "not in this process".to_owned())
             });
         }
-        let secret = endpoints::secret(&self.db, name).await.map_err(|error| error.to_string())?;
+        if let Some((revision, backend)) = self.lock().get(&endpoint.id)
+            && *revision == endpoint.revision
+        {
+            return Ok(Arc::clone(backend));
+        }
+        let secret = answered(|| endpoints::secret(&self.db, name)).await?;
         let config = OpenAiConfig::from_spec(&endpoint.spec, secret.map(Secret::new));
         let backend = OpenAiBackend::new(config, self.client.clone(), self.ambient.clone())
             .map_err(|error| error.to_string())?;
-        Ok(Arc::new(backend))
+        let backend: SharedBackend = Arc::new(backend);
+        self.lock().insert(endpoint.id, (endpoint.revision, Arc::clone(&backend)));
+        Ok(backend)
     }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, (u64, SharedBackend)>> {
+        // Every change under this lock is a single step, so a panic leaves it whole.
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks the database until it answers, for a while: a blink of it says nothing about an endpoint.
+async fn answered<T, F>(mut ask: impl FnMut() -> F) -> Result<T, String>
+where
+    F: Future<Output = Result<T, DbError>>,
+{
+    for _ in 1..DATABASE_TRIES {
+        match ask().await {
+            Err(error) if error.is_retryable() => tokio::time::sleep(DATABASE_RETRY).await,
+            outcome => return outcome.map_err(|error| error.to_string()),
+        }
+    }
+    ask().await.map_err(|error| error.to_string())
 }
 
 /// What endpoints may be reached: public addresses, this machine in local mode, and the operator's list.

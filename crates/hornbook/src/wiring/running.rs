@@ -13,6 +13,7 @@ use rand::rngs::StdRng;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{
     Backends, Database, RunningWorker, WorkerParts, catalog, initial_key, load_engine, open_store,
@@ -132,10 +133,15 @@ fn api_config(
     url: String,
     session_secret: [u8; 32],
 ) -> ApiConfig {
-    let mut api = ApiConfig::local(url, session_secret);
+    let base_url = match &config.base_url {
+        Some(base) => base.as_str().trim_end_matches('/').to_owned(),
+        None => url,
+    };
+    let mut api = ApiConfig::local(base_url, session_secret);
     api.loopback = address.ip().is_loopback();
     api.allowed_hosts = config.allowed_hosts.clone();
     api.spool_dir = config.storage.data_dir.join("uploads");
+    api.allowed_hosts.extend(config.base_url.as_ref().and_then(Url::host_str).map(str::to_owned));
     if !address.ip().is_unspecified() {
         api.allowed_hosts.push(address.ip().to_string());
     }
