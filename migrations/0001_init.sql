@@ -72,6 +72,8 @@ CREATE TABLE endpoints (
     secret      bytea,
     state       text        NOT NULL,
     message     text,
+    -- {model, sha256, instruction_set} of the local engine that was loaded last, for manifests.
+    provenance  jsonb,
     revision    bigint      NOT NULL DEFAULT 1,
     created_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now()

@@ -7,6 +7,7 @@ mod state;
 use hornbook_types::{
     EndpointKind, EndpointLimits, EndpointPrice, EndpointSpec, EndpointState, Slug,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -17,7 +18,7 @@ use crate::convert::name;
 
 pub use put::{Secret, delete, ensure_local, put};
 pub use read::{get, list, secret};
-pub use state::{pause, resume, set_state};
+pub use state::{note_model, noted_model, pause, resume, set_state};
 
 /// A stored endpoint, without its key.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +41,17 @@ pub struct Endpoint {
     pub created_at: OffsetDateTime,
     /// When it was last changed.
     pub updated_at: OffsetDateTime,
+}
+
+/// What is known of a model behind an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelFile {
+    /// Name that its answers carry.
+    pub model: String,
+    /// SHA-256 of the file, 64 hex digits.
+    pub sha256: Option<String>,
+    /// Kernels that compute.
+    pub instruction_set: Option<String>,
 }
 
 const COLUMNS: &str = "id, name, kind, base_url, model, limits, price, options,

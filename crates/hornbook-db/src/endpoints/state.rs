@@ -1,8 +1,9 @@
 //! Whether an endpoint takes prompts: said by users, and by workers that see it fail.
 
 use hornbook_types::{EndpointState, Slug};
+use sqlx::types::Json;
 
-use super::Endpoint;
+use super::{Endpoint, ModelFile};
 use crate::{Db, DbError};
 
 /// Sends it nothing more until it is resumed.
@@ -47,4 +48,27 @@ pub async fn set_state(
     .execute(db.pool())
     .await?;
     Ok(updated.rows_affected() == 1)
+}
+
+/// Notes which model file an endpoint runs, so that every process can put it into a manifest.
+///
+/// # Errors
+/// `NotFound` when there is no such endpoint.
+pub async fn note_model(db: &Db, name: &Slug, model: &ModelFile) -> Result<(), DbError> {
+    let noted = sqlx::query("UPDATE endpoints SET provenance = $2 WHERE name = $1")
+        .bind(name.as_str())
+        .bind(Json(model))
+        .execute(db.pool())
+        .await?;
+    DbError::expect_one(noted.rows_affected(), "endpoint")
+}
+
+/// The model file that was noted last, if any.
+pub async fn noted_model(db: &Db, name: &Slug) -> Result<Option<ModelFile>, DbError> {
+    let noted: Option<Option<Json<ModelFile>>> =
+        sqlx::query_scalar("SELECT provenance FROM endpoints WHERE name = $1")
+            .bind(name.as_str())
+            .fetch_optional(db.pool())
+            .await?;
+    Ok(noted.flatten().map(|model| model.0))
 }

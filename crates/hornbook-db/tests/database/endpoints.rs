@@ -1,6 +1,6 @@
 //! Endpoints: keys stay sealed, and with the server that they were given for.
 
-use hornbook_db::endpoints::{self, Secret};
+use hornbook_db::endpoints::{self, ModelFile, Secret};
 use hornbook_db::{Conflict, DbError, SecretKey, jobs};
 use hornbook_types::{EndpointKind, EndpointSpec, EndpointState, LOCAL_ENDPOINT};
 
@@ -127,4 +127,21 @@ async fn endpoints_are_listed_by_name_in_pages() {
     let rest = endpoints::list(&test.db, Some(&first[1].name), 2).await.unwrap();
     let names: Vec<_> = first.iter().chain(&rest).map(|found| found.name.as_str()).collect();
     assert_eq!(names, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn the_model_file_of_an_endpoint_is_known_to_all() {
+    let test = TestDb::new().await;
+    let name = slug(LOCAL_ENDPOINT);
+    let model = ModelFile {
+        model: "small".to_owned(),
+        sha256: Some("0".repeat(64)),
+        instruction_set: None,
+    };
+    let missing = endpoints::note_model(&test.db, &name, &model).await;
+    assert!(matches!(missing, Err(DbError::NotFound(_))), "{missing:?}");
+    endpoints::ensure_local(&test.db, EndpointState::Ready, None).await.unwrap();
+    assert_eq!(endpoints::noted_model(&test.db, &name).await.unwrap(), None);
+    endpoints::note_model(&test.db, &name, &model).await.unwrap();
+    assert_eq!(endpoints::noted_model(&test.db, &name).await.unwrap(), Some(model));
 }

@@ -9,7 +9,7 @@ use hornbook_corpus::{
 };
 use hornbook_db::assembly::Claimed;
 use hornbook_db::jobs::{self, Job};
-use hornbook_db::{chunks, seed_sets};
+use hornbook_db::{chunks, endpoints, seed_sets};
 use hornbook_types::{
     LOCAL_ENDPOINT, Manifest, ManifestRun, PinnedJobSpec, Reference, RowFunnel, Verdict,
 };
@@ -74,7 +74,7 @@ async fn write_once(
     // A retry may have opened chunks again while documents were read.
     let partial = open_before || is_open().await?;
     let seeds = seed_origin(shared, &spec, halt).await?;
-    let models = models(shared, &spec).await;
+    let models = models(shared, &spec, halt).await?;
     let run = manifest_run(shared, &job, &spec);
     let dir = corpora_dir(&shared.scratch).join(id.to_string());
     let inputs = Inputs { spec, segments, before, partial, seeds, models, run };
@@ -149,24 +149,38 @@ async fn seed_origin(
     Ok(SeedOrigin { license: set.license, source: set.source.unwrap_or_default() })
 }
 
-/// The local model's file and kernels, if this process has it and the job may have used it.
-async fn models(shared: &Shared, spec: &PinnedJobSpec) -> Models {
-    let local = spec.endpoints.iter().find(|name| name.as_str() == LOCAL_ENDPOINT);
-    let Some(name) = local.filter(|_| shared.has_local) else {
-        return Models::default();
+/// The local model's file and kernels, if the job may have used it.
+///
+/// What the database noted comes first, so that a worker without the engine writes the same manifest.
+async fn models(
+    shared: &Shared,
+    spec: &PinnedJobSpec,
+    halt: &CancellationToken,
+) -> Result<Models, Fault> {
+    let Some(name) = spec.endpoints.iter().find(|name| name.as_str() == LOCAL_ENDPOINT) else {
+        return Ok(Models::default());
     };
+    if let Some(noted) = until_answered(halt, || endpoints::noted_model(&shared.db, name)).await? {
+        return Ok(Models {
+            hashes: noted.sha256.map(|sha256| (noted.model, sha256)).into_iter().collect(),
+            instruction_set: noted.instruction_set,
+        });
+    }
+    if !shared.has_local {
+        return Ok(Models::default());
+    }
     match (shared.backends)(name.clone()).await {
         Ok(backend) => {
             let provenance = backend.provenance();
             let hashes = provenance.model_sha256.map(|sha256| (backend.model().to_owned(), sha256));
-            Models {
+            Ok(Models {
                 hashes: hashes.into_iter().collect(),
                 instruction_set: provenance.instruction_set,
-            }
+            })
         }
         Err(message) => {
             tracing::warn!(message, "the local model is not known to the manifest");
-            Models::default()
+            Ok(Models::default())
         }
     }
 }

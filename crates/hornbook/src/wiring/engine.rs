@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hornbook_candle::{Engine, EngineConfig as CandleConfig, LoadError};
+use hornbook_db::endpoints::ModelFile;
 use hornbook_db::{Db, endpoints};
 use hornbook_inference::SharedBackend;
 use hornbook_types::{EndpointState, LOCAL_ENDPOINT, Slug};
@@ -44,6 +45,15 @@ pub(crate) async fn load(
     let storing = "storing the endpoint 'local'";
     endpoints::ensure_local(db, state, message.as_deref()).await.context(storing)?;
     endpoints::set_state(db, &name, state, message.as_deref()).await.context(storing)?;
+    if let Some(backend) = &backend {
+        let provenance = backend.provenance();
+        let model = ModelFile {
+            model: backend.model().to_owned(),
+            sha256: provenance.model_sha256,
+            instruction_set: provenance.instruction_set,
+        };
+        endpoints::note_model(db, &name, &model).await.context(storing)?;
+    }
     Ok(backend)
 }
 
