@@ -1,6 +1,6 @@
 //! The service's face: REST, its OpenAPI document, and the dashboard's pages.
 //!
-//! [`router`] is the table of contents. A request passes `problem::finish` (request id,
+//! [`router()`] is the table of contents. A request passes `problem::finish` (request id,
 //! whole errors, security headers), `layer` (panics, Host, Origin), `auth` (who asks) and the
 //! rate limit before its handler under `v1` sees it; `extract` turns every fault of the
 //! request into a [`Problem`]. Pages live in `pages` and share [`AppState`] and [`Caller`].

@@ -2,7 +2,7 @@
 //!
 //! Everything here is pure. A template is parsed once ([`CompiledTemplate`]) into a
 //! sandbox whose limits are written down in [`sandbox`]; a job's references become a
-//! [`hornbook_types::PinnedJobSpec`] in [`pin`]; and prompt `seq` of that job is computed,
+//! [`hornbook_types::PinnedJobSpec`] in [`pin()`]; and prompt `seq` of that job is computed,
 //! never stored, by [`Plan`] (which line, which seed) and [`Prompter`] (the text).
 
 mod catalog;

@@ -47,7 +47,7 @@ pub struct PlannedPrompt {
 
 impl Plan {
     /// The plan of a pinned job; `None` for one without seeds or prompts, which no job that
-    /// [`crate::pin`] made can be.
+    /// [`crate::pin()`] made can be.
     pub fn new(spec: &PinnedJobSpec) -> Option<Self> {
         let weights: Vec<u64> = spec.lines.iter().map(|line| line.prompts).collect();
         let weight_sum = weights.iter().try_fold(0u64, |sum, &weight| sum.checked_add(weight))?;

@@ -133,7 +133,7 @@ pub(crate) struct Serve {
     /// Longest time to finish what is in flight when asked to stop
     #[arg(long, env = "HORNBOOK_DRAIN_SECONDS", value_name = "N")]
     pub(crate) drain_seconds: Option<u64>,
-    /// Where clients reach the service, when not at the listen address, such as https://books.example
+    /// Where clients reach the service, when not at the listen address, such as `https://books.example`
     #[arg(long, env = "HORNBOOK_BASE_URL", value_name = "URL")]
     pub(crate) base_url: Option<String>,
     /// Names under which the service may be addressed, beside loopback and the listen address

@@ -1,6 +1,6 @@
 //! The dashboard: pages for people, made on the server, that work without a script.
 //!
-//! [`router`] is the table of contents; each page has a file with its handler, which turns
+//! `router` is the table of contents; each page has a file with its handler, which turns
 //! what the database says into a value of `view`; `ui/pages` has the template that prints it.
 //! Texts that a model or a user wrote are only ever printed as text: Tera escapes every value.
 
