@@ -9,6 +9,9 @@ use crate::stages::Stages;
 use crate::test_count::{self, Count};
 use crate::{Outcome, arrows, browser, compose, install, model, python, shell};
 
+/// Cases of each property under `--full`; the default is proptest's own 256.
+const FULL_PROPTEST_CASES: &str = "10000";
+
 /// What tests find in their environment.
 struct Surroundings {
     postgres: TestPostgres,
@@ -120,7 +123,8 @@ fn tests(ambient: &Ambient, found: &Surroundings, full: bool, filters: &[&String
         .env_remove("DATABASE_URL")
         .env_remove("DATABASE_URL_FILE");
     if full {
-        command.env("HORNBOOK_TEST_FULL", "1");
+        // Properties are the fuzzing: forged model files, templates, seeds, plans.
+        command.env("HORNBOOK_TEST_FULL", "1").env("PROPTEST_CASES", FULL_PROPTEST_CASES);
     }
     command
 }
