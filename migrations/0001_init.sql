@@ -320,8 +320,9 @@ BEGIN
         cached_tokens = cached_tokens + t_cached,
         usd = usd + CASE WHEN stored > 0 THEN p_usd * stored / array_length(p_seq, 1) ELSE 0 END,
         cells = new_cells,
-        -- A chunk that moves is not killing its owners, unless it already runs one prompt at a time.
-        deaths = CASE WHEN stored > 0 AND deaths < p_solo_deaths THEN 0 ELSE deaths END,
+        -- A chunk that moves is not killing its owners. One that already runs one prompt at a time goes
+        -- on doing so, but the deaths of the prompt that was just stored are not those of the next.
+        deaths = CASE WHEN stored = 0 THEN deaths WHEN deaths < p_solo_deaths THEN 0 ELSE p_solo_deaths END,
         lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds)
      WHERE job_id = p_job AND chunk = p_chunk;
 

@@ -30,6 +30,8 @@ pub const CHUNK_PROMPTS_MAX: u64 = 1_024;
 pub const CHUNK_TARGET_SECONDS: u64 = 30;
 /// Owners that may die on a chunk before it is run one prompt at a time.
 pub const CHUNK_OWNER_DEATHS: i32 = 3;
+/// Owners that may die in a row, the later ones alone with one prompt, before that prompt is blamed.
+pub const CHUNK_KILLER_DEATHS: i32 = 2 * CHUNK_OWNER_DEATHS;
 /// How long a lease lasts without a heartbeat.
 pub const LEASE_SECONDS: u64 = 30;
 /// Time between heartbeats of a lease.

@@ -45,10 +45,11 @@ pub struct Lease {
     pub attempt: i32,
     /// How many owners died in a row without storing a document of it, this lease's predecessor included.
     ///
-    /// From [`CHUNK_OWNER_DEATHS`] on, run it one prompt at a time in order; above it, the first
-    /// missing prompt is the one that the last owner died on.
+    /// From [`CHUNK_OWNER_DEATHS`] on, run it one prompt at a time in order; from
+    /// [`CHUNK_KILLER_DEATHS`] on, the first missing prompt is the one that they died on.
     ///
     /// [`CHUNK_OWNER_DEATHS`]: hornbook_types::limits::CHUNK_OWNER_DEATHS
+    /// [`CHUNK_KILLER_DEATHS`]: hornbook_types::limits::CHUNK_KILLER_DEATHS
     pub deaths: i32,
     /// True for a chunk that was never leased before, so that no prompt of it can have ended yet.
     pub fresh: bool,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hornbook_db::chunks::{self, Finished, Lease, LeaseToken};
 use hornbook_db::leases::Held;
 use hornbook_db::{DbError, documents, jobs};
-use hornbook_types::limits::CHUNK_OWNER_DEATHS;
+use hornbook_types::limits::CHUNK_KILLER_DEATHS;
 use hornbook_types::{JobState, Slug};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -132,7 +132,7 @@ impl Desk {
             }
         };
         let chunk = Arc::new(Chunk::new(lease, job, todo));
-        if chunk.lease.deaths > CHUNK_OWNER_DEATHS {
+        if chunk.lease.deaths >= CHUNK_KILLER_DEATHS {
             self.blame_first(&chunk).await?;
         }
         self.lock().push(Arc::clone(&chunk));

@@ -41,8 +41,8 @@ async fn a_prompt_that_kills_its_workers_fails_alone() {
     scripted.until_waiting(4).await;
     drop(doomed);
     scripted.release();
-    // As if two more owners had died before anything was stored, and the last while it ran one by one.
-    house.test_db.sql("UPDATE job_chunks SET deaths = 3 WHERE chunk = 0").await;
+    // As if two more owners had died before anything was stored, and three while it ran one by one.
+    house.test_db.sql("UPDATE job_chunks SET deaths = 5 WHERE chunk = 0").await;
     house.test_db.expire_leases().await;
     let heir = house.worker("b").await;
     let ended = house.until(job, JobState::SucceededWithErrors).await;
