@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use hornbook_candle::{Engine, EngineConfig};
-use hornbook_inference::{Backend, ChatMessage, CompletionRequest};
+use hornbook_inference::{Backend, CompletionRequest, Input};
 use hornbook_types::Sampling;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
@@ -76,9 +76,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn request(line: Line, max_tokens: u32) -> CompletionRequest {
     let sampling = line.sampling.unwrap_or_default();
     CompletionRequest {
-        messages: vec![ChatMessage { role: "user".to_owned(), content: line.prompt }],
+        input: Input::user(line.prompt),
         sampling: Sampling { max_tokens, ..sampling },
         seed: line.seed,
+        logprobs: None,
         cancel: CancellationToken::new(),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use hornbook_types::{FinishReason, Sampling, Usage};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// One turn of a conversation.
@@ -16,17 +17,83 @@ pub struct ChatMessage {
     pub content: String,
 }
 
+/// What is to be continued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A conversation, which the model's chat template turns into text; a job's prompt is one
+    /// `user` message.
+    Messages(Vec<ChatMessage>),
+    /// Text as it stands, with no chat template around it.
+    Text(String),
+}
+
+impl Input {
+    /// A conversation of one `user` message.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self::Messages(vec![ChatMessage { role: "user".to_owned(), content: content.into() }])
+    }
+
+    /// The text, or what was said last; empty where nothing was.
+    pub fn last(&self) -> &str {
+        match self {
+            Self::Messages(messages) => messages.last().map_or("", |message| &message.content),
+            Self::Text(text) => text,
+        }
+    }
+
+    /// Length of all that was said, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Messages(messages) => messages.iter().map(|message| message.content.len()).sum(),
+            Self::Text(text) => text.len(),
+        }
+    }
+}
+
 /// One prompt to complete.
 #[derive(Clone, Debug)]
 pub struct CompletionRequest {
-    /// The conversation so far; a job's prompt is one `user` message.
-    pub messages: Vec<ChatMessage>,
+    /// What is to be continued.
+    pub input: Input,
     /// How tokens are drawn. `sampling.seed` is the job's; draw with `seed` instead.
     pub sampling: Sampling,
     /// Seed of this prompt alone.
     pub seed: u64,
+    /// Log-probabilities of the drawn tokens are wanted, with this many likeliest alternatives
+    /// each, at most [`TOP_LOGPROBS_MAX`].
+    pub logprobs: Option<u8>,
     /// Cancelled when the answer is not wanted any more: stop within one step and answer `Cancelled`.
     pub cancel: CancellationToken,
+}
+
+/// Most alternatives whose log-probabilities are told for one token: as many as OpenAI tells.
+pub const TOP_LOGPROBS_MAX: u8 = 20;
+
+/// One token and its natural log-probability.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenLogprob {
+    /// The token's bytes, which need not be whole characters.
+    pub bytes: Vec<u8>,
+    /// Before temperature and cuts, after penalties.
+    pub logprob: f32,
+}
+
+/// A drawn token and what else might have been drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DrawnLogprob {
+    /// The token that was drawn.
+    pub token: TokenLogprob,
+    /// The likeliest tokens, falling; the drawn one may be among them.
+    pub top: Vec<TokenLogprob>,
+}
+
+/// A part of an answer, as it is written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Piece {
+    /// Whole characters; all pieces together are the answer's text.
+    pub text: String,
+    /// Of the tokens behind `text`, where they were asked for.
+    pub logprobs: Vec<DrawnLogprob>,
 }
 
 /// A whole answer.
@@ -44,6 +111,8 @@ pub struct Completion {
     pub usage_estimated: bool,
     /// Model that the endpoint says answered.
     pub model: String,
+    /// One per token where they were asked for and the endpoint tells them, else none.
+    pub logprobs: Vec<DrawnLogprob>,
 }
 
 /// What to do about an error: the retry classes.
@@ -90,16 +159,65 @@ pub trait Backend: Send + Sync {
         request: CompletionRequest,
     ) -> BoxFuture<'_, Result<Completion, CompletionError>>;
 
+    /// As [`complete`](Self::complete), and sends the answer's parts as they are written.
+    ///
+    /// A reader that lags gets fewer, longer pieces; one that goes away does not end the answer.
+    /// A backend that cannot stream sends the whole answer as one piece.
+    fn stream(
+        &self,
+        request: CompletionRequest,
+        pieces: mpsc::Sender<Piece>,
+    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        Box::pin(async move {
+            let completion = self.complete(request).await?;
+            let logprobs = completion.logprobs.clone();
+            let piece = Piece { text: completion.text.clone(), logprobs };
+            // Nobody reads any more: the answer itself still says what was written.
+            let _ = pieces.send(piece).await;
+            Ok(completion)
+        })
+    }
+
     /// Prompts that are worth having under way at once.
     fn slots(&self) -> usize;
 
     /// Model asked for.
     fn model(&self) -> &str;
 
+    /// How busy the backend is; `None` where it does not know.
+    fn load(&self) -> Option<Load> {
+        None
+    }
+
     /// SHA-256 of the model file and the kernels in use, where the backend knows them.
     fn provenance(&self) -> Provenance {
         Provenance::default()
     }
+}
+
+/// How busy a backend is, and what it did since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Prompts that wait for a slot.
+    pub queued_prompts: u64,
+    /// Sequences under way.
+    pub running_sequences: u64,
+    /// Pages of keys and values that there are.
+    pub kv_pages: u64,
+    /// Pages that sequences under way hold.
+    pub kv_pages_held: u64,
+    /// Pages that nobody holds, kept because a later prompt may begin with them.
+    pub kv_pages_cached: u64,
+    /// Tokens of prompts so far.
+    pub prompt_tokens: u64,
+    /// Tokens of prompts whose keys and values were found computed.
+    pub cached_tokens: u64,
+    /// Tokens drawn so far.
+    pub completion_tokens: u64,
+    /// Passes through the model so far.
+    pub passes: u64,
+    /// Rows of all passes so far: divided by `passes`, the mean batch.
+    pub rows: u64,
 }
 
 /// What is known of the model behind a backend.

@@ -19,8 +19,8 @@ mod secret;
 
 pub use ambient::{Ambient, SharedTimer, Timer, TokioTimer};
 pub use backend::{
-    Backend, ChatMessage, Completion, CompletionError, CompletionRequest, ErrorClass, Provenance,
-    SharedBackend,
+    Backend, ChatMessage, Completion, CompletionError, CompletionRequest, DrawnLogprob, ErrorClass,
+    Input, Load, Piece, Provenance, SharedBackend, TOP_LOGPROBS_MAX, TokenLogprob,
 };
 pub use limited::Limited;
 pub use limiter::Limiter;

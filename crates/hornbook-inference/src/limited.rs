@@ -57,7 +57,7 @@ fn costs_nothing(class: ErrorClass) -> bool {
 
 /// The most that a request may use; servers with token limits reckon in the same way.
 fn estimate_tokens(request: &CompletionRequest) -> u64 {
-    let bytes: usize = request.messages.iter().map(|message| message.content.len()).sum();
+    let bytes = request.input.bytes();
     (bytes as u64).div_ceil(BYTES_PER_TOKEN) + u64::from(request.sampling.max_tokens)
 }
 

@@ -84,6 +84,8 @@ pub enum FinishReason {
     Stop,
     /// `max_tokens` was reached.
     Length,
+    /// The answer repeated itself and would have gone on so.
+    Loop,
     /// No answer was had.
     None,
     /// A word of the endpoint's own; accepted and kept.
@@ -96,6 +98,7 @@ impl FinishReason {
         match self {
             Self::Stop => "stop",
             Self::Length => "length",
+            Self::Loop => "loop",
             Self::None => "none",
             Self::Other(word) => word,
         }
@@ -107,6 +110,7 @@ impl From<String> for FinishReason {
         match word.as_str() {
             "stop" => Self::Stop,
             "length" => Self::Length,
+            "loop" => Self::Loop,
             "none" | "" => Self::None,
             _ => Self::Other(word),
         }

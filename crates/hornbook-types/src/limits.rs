@@ -22,6 +22,12 @@ pub const PROMPTS_PER_JOB: u64 = 1_000_000_000;
 pub const ENDPOINTS_PER_JOB: usize = 64;
 /// Most new tokens that one prompt may ask for.
 pub const MAX_TOKENS: u32 = 131_072;
+/// Most texts that may end an answer.
+pub const STOPS: usize = 16;
+/// Longest text that ends an answer.
+pub const STOP_BYTES: usize = 256;
+/// Most tokens whose logits one job may shift.
+pub const LOGIT_BIASES: usize = 1_024;
 /// Smallest chunk of prompts that a worker leases.
 pub const CHUNK_PROMPTS_MIN: u64 = 4;
 /// Largest chunk of prompts that a worker leases.

@@ -213,12 +213,13 @@ impl Backend for Echo {
                 });
             }
             Ok(Completion {
-                text: request.messages[0].content.clone(),
+                text: request.input.last().to_owned(),
                 had_nul: false,
                 finish_reason: FinishReason::Stop,
                 usage: Usage { prompt_tokens: 8, completion_tokens: 8, cached_tokens: 0 },
                 usage_estimated: false,
                 model: "echo-1".to_owned(),
+                logprobs: Vec::new(),
             })
         })
     }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use hornbook_inference::Input;
 use hornbook_types::FieldError;
 use rayon::prelude::*;
 use tokio::sync::mpsc;
 
 use crate::model::{KvCache, Model, Row, Scratch};
 use crate::sample::Sampler;
-use crate::text::{ChatTemplate, TextTokenizer};
+use crate::text::{ChatTemplate, PromptError, TextTokenizer, encode_text};
 
 use super::sequence::{Sequence, Start};
 use super::{Work, answer};
@@ -127,10 +128,7 @@ impl Scheduler {
         if let Some(fault) = faults.first() {
             return Err(answer::rejected(format!("{} {}", fault.pointer, fault.detail)));
         }
-        let prompt = self
-            .chat
-            .encode(&request.messages, &self.tokenizer)
-            .map_err(|reason| answer::bad_prompt(&reason))?;
+        let prompt = self.encode(&request.input).map_err(|reason| answer::bad_prompt(&reason))?;
         if prompt.is_empty() {
             return Err(answer::bad_prompt(&crate::text::PromptError::Empty));
         }
@@ -138,6 +136,13 @@ impl Scheduler {
             return Err(answer::too_long(prompt.len(), self.context_tokens));
         }
         Ok(prompt)
+    }
+
+    fn encode(&self, input: &Input) -> Result<Vec<u32>, PromptError> {
+        match input {
+            Input::Messages(messages) => self.chat.encode(messages, &self.tokenizer),
+            Input::Text(text) => encode_text(text, &self.tokenizer),
+        }
     }
 
     /// Ends the sequences that `is_leaving` names and frees their slots, keeping the others' order.

@@ -146,6 +146,7 @@ impl Sequence {
                     },
                     usage_estimated: false,
                     model: model.to_owned(),
+                    logprobs: Vec::new(),
                 })
             }
             Some(Err(NoToken)) => Err(super::answer::no_token()),

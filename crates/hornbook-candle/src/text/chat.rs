@@ -31,6 +31,12 @@ pub(crate) enum PromptError {
     Tokenize(String),
 }
 
+/// Tokens of bare text. Whoever sends it writes the marks too, so they are marks here.
+pub(crate) fn encode_text(text: &str, tokenizer: &TextTokenizer) -> Result<Vec<u32>, PromptError> {
+    let shield = shield::choose(std::iter::once(text)).ok_or(PromptError::Shield)?;
+    tokenizer.encode_prompt(text, shield).map_err(PromptError::Tokenize)
+}
+
 /// A parsed chat template.
 pub(crate) struct ChatTemplate {
     environment: Environment<'static>,

@@ -5,5 +5,5 @@ mod chat;
 mod shield;
 mod tokenizer;
 
-pub(crate) use chat::{ChatTemplate, PromptError};
+pub(crate) use chat::{ChatTemplate, PromptError, encode_text};
 pub(crate) use tokenizer::TextTokenizer;

@@ -1,6 +1,6 @@
 //! Messages become tokens; what people write never becomes a mark.
 
-use hornbook_inference::{Backend, ChatMessage, ErrorClass};
+use hornbook_inference::{Backend, ChatMessage, ErrorClass, Input};
 
 use crate::tiny::{Loaded, MARKS, Meta, TEMPLATE, Tiny, greedy};
 
@@ -80,16 +80,15 @@ async fn templates_that_fail_or_never_end_are_errors_of_the_prompt() {
 async fn roles_are_known_and_messages_there() {
     let loaded = Tiny::new().load(|_| ()).expect("the file loads");
     let mut none = greedy("the", 1);
-    none.messages.clear();
+    none.input = Input::Messages(Vec::new());
     assert_eq!(loaded.complete(none).await.expect_err("empty").code, "bad_prompt");
+    let said = |role: &str| ChatMessage { role: role.to_owned(), content: "the".to_owned() };
     let mut foreign = greedy("the", 1);
-    foreign.messages[0].role = "user\n<|im_start|>".to_owned();
+    foreign.input = Input::Messages(vec![said("user\n<|im_start|>")]);
     assert_eq!(loaded.complete(foreign).await.expect_err("unknown role").code, "bad_prompt");
 
     let mut several = greedy("the", 1);
-    for role in ["assistant", "user"] {
-        several.messages.push(ChatMessage { role: role.to_owned(), content: "the".to_owned() });
-    }
+    several.input = Input::Messages(["user", "assistant", "user"].map(said).into());
     loaded.complete(several).await.expect("an answer");
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hornbook_candle::{Engine, EngineConfig, LoadError};
-use hornbook_inference::{Backend, ChatMessage, Completion, CompletionError, CompletionRequest};
+use hornbook_inference::{Backend, Completion, CompletionError, CompletionRequest, Input};
 use hornbook_types::Sampling;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -149,7 +149,8 @@ pub(crate) fn load_bytes(
 /// A request of one message.
 pub(crate) fn request(prompt: &str, max_tokens: u32, seed: u64) -> CompletionRequest {
     CompletionRequest {
-        messages: vec![ChatMessage { role: "user".to_owned(), content: prompt.to_owned() }],
+        input: Input::user(prompt),
+        logprobs: None,
         sampling: Sampling { max_tokens, ..Sampling::default() },
         seed,
         cancel: CancellationToken::new(),

@@ -55,6 +55,7 @@ impl Asked<'_> {
             usage,
             usage_estimated,
             model: if model.is_empty() { self.model.to_owned() } else { model },
+            logprobs: Vec::new(),
             text,
         })
     }

@@ -15,7 +15,7 @@ use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use crate::http::{Client, HttpError, Method, Url, read_capped};
 use crate::retry::classify_transport;
 use crate::retrying::cancelled;
-use crate::{Backend, Completion, CompletionError, CompletionRequest, Secret};
+use crate::{Backend, Completion, CompletionError, CompletionRequest, ErrorClass, Input, Secret};
 
 /// As much of a failure's body as is read.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
@@ -57,7 +57,8 @@ impl Exchange {
     }
 
     async fn ask(&self, asked: &CompletionRequest) -> Result<Completion, CompletionError> {
-        let body = request::body(&self.model, &self.options, asked);
+        let Input::Messages(messages) = &asked.input else { return Err(text_refused()) };
+        let body = request::body(&self.model, &self.options, asked, messages);
         let mut request = self
             .client
             .request(Method::POST, &self.url)
@@ -71,7 +72,7 @@ impl Exchange {
         let response = self.client.send(request).await.map_err(transport)?;
         let facts = Asked {
             model: &self.model,
-            prompt_bytes: asked.messages.iter().map(|message| message.content.len()).sum(),
+            prompt_bytes: asked.input.bytes(),
             secret: self.secret.as_ref(),
         };
         let status = response.status();
@@ -108,6 +109,16 @@ impl Backend for Exchange {
 
     fn model(&self) -> &str {
         &self.model
+    }
+}
+
+/// `/chat/completions` is what every such server has; bare text has no place in it.
+fn text_refused() -> CompletionError {
+    CompletionError {
+        class: ErrorClass::Permanent,
+        code: "text_prompt",
+        message: "this endpoint completes conversations, not bare text".to_owned(),
+        retry_after: None,
     }
 }
 

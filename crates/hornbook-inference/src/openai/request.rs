@@ -3,16 +3,20 @@
 use serde_json::{Map, Number, Value, json};
 
 use super::options::Options;
-use crate::CompletionRequest;
+use crate::{ChatMessage, CompletionRequest};
 
 /// Seeds are cut to this many bits: what every JSON reader keeps exactly.
 const SEED_BITS: u32 = 53;
 
 /// The JSON body of one request.
-pub(super) fn body(model: &str, options: &Options, request: &CompletionRequest) -> Value {
+pub(super) fn body(
+    model: &str,
+    options: &Options,
+    request: &CompletionRequest,
+    messages: &[ChatMessage],
+) -> Value {
     let sampling = &request.sampling;
-    let messages: Vec<Value> = request
-        .messages
+    let messages: Vec<Value> = messages
         .iter()
         .map(|message| json!({"role": message.role, "content": message.content}))
         .collect();
@@ -52,20 +56,25 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::ChatMessage;
+    use crate::Input;
 
     fn request() -> CompletionRequest {
         CompletionRequest {
-            messages: vec![ChatMessage { role: "user".into(), content: "Why?".into() }],
+            input: Input::user("Why?"),
+            logprobs: None,
             sampling: Sampling::default(),
             seed: u64::MAX,
             cancel: CancellationToken::new(),
         }
     }
 
+    fn messages() -> Vec<ChatMessage> {
+        vec![ChatMessage { role: "user".into(), content: "Why?".into() }]
+    }
+
     #[test]
     fn sends_only_standard_fields_by_default() {
-        let body = body("m", &Options::default(), &request());
+        let body = body("m", &Options::default(), &request(), &messages());
         let expected = json!({
             "model": "m", "messages": [{"role": "user", "content": "Why?"}], "temperature": 0.6,
             "top_p": 0.95, "max_tokens": 2500, "seed": 9_007_199_254_740_991_u64
@@ -79,7 +88,7 @@ mod tests {
             "extra_sampling": true, "max_tokens": null, "max_completion_tokens": 9, "top_p": 1
         });
         let options = Options::parse(given.as_object().unwrap()).unwrap();
-        let body = body("m", &options, &request());
+        let body = body("m", &options, &request(), &messages());
         assert_eq!(body["top_k"], 50);
         assert_eq!(body["repetition_penalty"], json!(1.2));
         assert_eq!(body["max_completion_tokens"], 9);

@@ -6,8 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use hornbook_inference::http::{Client, GuardPolicy};
 use hornbook_inference::{
-    Ambient, ChatMessage, CompletionRequest, OpenAiBackend, OpenAiConfig, RetryPolicy, Secret,
-    Timer,
+    Ambient, CompletionRequest, Input, OpenAiBackend, OpenAiConfig, RetryPolicy, Secret, Timer,
 };
 use hornbook_types::{EndpointLimits, Sampling, SystemClock};
 use serde_json::{Map, Value, json};
@@ -170,7 +169,8 @@ pub(crate) fn backend(config: OpenAiConfig, timer: NotingTimer) -> OpenAiBackend
 
 pub(crate) fn request(prompt: &str) -> CompletionRequest {
     CompletionRequest {
-        messages: vec![ChatMessage { role: "user".into(), content: prompt.into() }],
+        input: Input::user(prompt),
+        logprobs: None,
         sampling: Sampling::default(),
         seed: 42,
         cancel: CancellationToken::new(),

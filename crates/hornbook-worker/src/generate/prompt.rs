@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hornbook_corpus::{Answer, judge};
 use hornbook_db::{DbError, endpoints, events};
-use hornbook_inference::{ChatMessage, Completion, CompletionError, CompletionRequest, ErrorClass};
+use hornbook_inference::{Completion, CompletionError, CompletionRequest, ErrorClass, Input};
 use hornbook_prompt::PlannedPrompt;
 use hornbook_types::{
     Document, EndpointState, FinishReason, PinnedLine, SeedRecord, Slug, Usage, Verdict,
@@ -110,9 +110,10 @@ async fn outcome(task: &Task) -> Outcome {
         false => chunk.given_up.child_token(),
     };
     let request = CompletionRequest {
-        messages: vec![ChatMessage { role: "user".to_owned(), content: prompt.clone() }],
+        input: Input::user(prompt.clone()),
         sampling: chunk.job.spec.sampling.clone(),
         seed: planned.sampling_seed,
+        logprobs: None,
         cancel: cancel.clone(),
     };
     let sent = Instant::now();

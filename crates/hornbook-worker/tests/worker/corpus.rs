@@ -15,7 +15,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_becomes_a_corpus_and_every_loss_has_a_name() {
-    let scripted = Scripted::new(4, |request| match request.messages[0].content.as_str() {
+    let scripted = Scripted::new(4, |request| match request.input.last() {
         prompt if prompt.ends_with("topic1") => Err((ErrorClass::Permanent, "bad_request")),
         prompt if prompt.ends_with("topic2") => Ok("Too short.".to_owned()),
         prompt if prompt.ends_with("topic3") => Ok(story("everybody")),

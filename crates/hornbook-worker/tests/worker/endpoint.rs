@@ -53,7 +53,7 @@ impl Scripted {
 
     /// Answers every prompt well.
     pub(crate) fn writer(slots: usize) -> Arc<Self> {
-        Self::new(slots, |request| Ok(story(&request.messages[0].content)))
+        Self::new(slots, |request| Ok(story(request.input.last())))
     }
 
     /// Answers no prompt until [`Scripted::release`].
@@ -99,7 +99,7 @@ impl Backend for Scripted {
         request: CompletionRequest,
     ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
         async move {
-            let prompt = request.messages[0].content.clone();
+            let prompt = request.input.last().to_owned();
             *self.asked.lock().unwrap().entry(prompt).or_default() += 1;
             let number = self.begun.fetch_add(1, Ordering::SeqCst);
             let mut allowed = self.allowed.subscribe();
@@ -128,6 +128,7 @@ impl Backend for Scripted {
                 usage: Usage { prompt_tokens: 5, completion_tokens, cached_tokens: 0 },
                 usage_estimated: false,
                 model: "scripted".to_owned(),
+                logprobs: Vec::new(),
             })
         }
         .boxed()

@@ -58,7 +58,7 @@ async fn failed_prompts_run_again_on_request_and_the_corpus_grows() {
     let broken = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
     let is_broken = std::sync::Arc::clone(&broken);
     let scripted = Scripted::new(4, move |request| {
-        let prompt = &request.messages[0].content;
+        let prompt = request.input.last();
         let fails =
             prompt.starts_with("Write") && is_broken.load(std::sync::atomic::Ordering::SeqCst);
         if fails { Err((ErrorClass::Transient, "timeout")) } else { Ok(story(prompt)) }

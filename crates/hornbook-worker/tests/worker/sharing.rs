@@ -71,7 +71,7 @@ async fn a_job_without_an_endpoint_waits_and_says_so() {
     let scripted = Scripted::new(2, move |request| {
         match is_broken.load(std::sync::atomic::Ordering::SeqCst) {
             true => Err((ErrorClass::Endpoint, "insufficient_quota")),
-            false => Ok(story(&request.messages[0].content)),
+            false => Ok(story(request.input.last())),
         }
     });
     let house = House::new(&[("remote", &scripted)]).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use hornbook_inference::{ChatMessage, Completion, CompletionError, CompletionRequest};
+use hornbook_inference::{Completion, CompletionError, CompletionRequest, Input};
 use hornbook_types::{JobSeed, Sampling, Usage};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -98,7 +98,8 @@ pub(crate) async fn test_endpoint(
 
 fn request(cancel: CancellationToken) -> CompletionRequest {
     CompletionRequest {
-        messages: vec![ChatMessage { role: "user".to_owned(), content: PROMPT.to_owned() }],
+        input: Input::user(PROMPT),
+        logprobs: None,
         sampling: Sampling {
             temperature: 0.0,
             max_tokens: ENDPOINT_TEST_TOKENS,
