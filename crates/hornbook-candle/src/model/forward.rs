@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::KvCache;
 use super::attention::attention;
 use super::linear::ProductScratch;
-use super::norm::rms_norm;
+use super::norm::{norm_heads, rms_norm};
 use super::weights::{Layer, Model};
 
 /// One token of one sequence.
@@ -85,6 +85,20 @@ impl Model {
         layer.query.apply(normed, products, queries);
         layer.key.apply(normed, products, keys);
         layer.value.apply(normed, products, values);
+        for (numbers, bias) in [
+            (&mut *queries, &layer.query_bias),
+            (&mut *keys, &layer.key_bias),
+            (&mut *values, &layer.value_bias),
+        ] {
+            if !bias.is_empty() {
+                numbers.chunks_exact_mut(bias.len()).for_each(|numbers| add(numbers, bias));
+            }
+        }
+        for (heads, norm) in [(&mut *queries, &layer.query_norm), (&mut *keys, &layer.key_norm)] {
+            if !norm.is_empty() {
+                norm_heads(heads, norm, shape.norm_epsilon);
+            }
+        }
         let per_row = queries
             .chunks_exact_mut(shape.query_width())
             .zip(keys.chunks_exact_mut(shape.kv_width()))

@@ -15,3 +15,14 @@ pub(super) fn rms_norm(input: &[f32], weight: &[f32], epsilon: f32, output: &mut
         },
     );
 }
+
+/// Norms every head of every row by itself, in place.
+pub(super) fn norm_heads(heads: &mut [f32], weight: &[f32], epsilon: f32) {
+    heads.par_chunks_mut(weight.len()).with_min_len(64).for_each(|head| {
+        let mean = head.iter().map(|number| number * number).sum::<f32>() / weight.len() as f32;
+        let scale = 1.0 / (mean + epsilon).sqrt();
+        for (number, weight) in head.iter_mut().zip(weight) {
+            *number *= scale * weight;
+        }
+    });
+}

@@ -8,6 +8,7 @@ use crate::gguf::GgufFile;
 use super::ModelShape;
 use super::linear::Linear;
 use super::rope::RopeTable;
+use super::shape::Architecture;
 
 /// Most memory that the weights may take as 32-bit floats.
 pub(crate) const WEIGHT_BYTES_MAX: u64 = 32 * 1024 * 1024 * 1024;
@@ -18,6 +19,13 @@ pub(super) struct Layer {
     pub(super) query: Linear,
     pub(super) key: Linear,
     pub(super) value: Linear,
+    /// Added to queries, keys and values; empty where the architecture has none.
+    pub(super) query_bias: Vec<f32>,
+    pub(super) key_bias: Vec<f32>,
+    pub(super) value_bias: Vec<f32>,
+    /// Norms of single heads, before they are turned; empty where the architecture has none.
+    pub(super) query_norm: Vec<f32>,
+    pub(super) key_norm: Vec<f32>,
     pub(super) attention_output: Linear,
     pub(super) feed_forward_norm: Vec<f32>,
     pub(super) gate: Linear,
@@ -62,8 +70,8 @@ impl Model {
             true => Some(loader.linear("output.weight", vocabulary, shape.hidden)?),
             false => None,
         };
+        let rope = RopeTable::new(positions, &shape, &loader.rope_factors(&shape)?);
         loader.refuse_unused()?;
-        let rope = RopeTable::new(positions, shape.head_dim, shape.rope_base);
         Ok(Self { shape, layers, embedding, output_norm, output, rope, vocabulary })
     }
 
@@ -88,7 +96,18 @@ impl Loader<'_> {
         let name = |part: &str| format!("blk.{number}.{part}.weight");
         let (hidden, wide) = (shape.hidden, shape.feed_forward);
         let (query, kv) = (shape.query_width(), shape.kv_width());
+        let (biased, normed) = match shape.architecture {
+            Architecture::Llama => (false, false),
+            Architecture::Qwen2 => (true, false),
+            Architecture::Qwen3 => (false, true),
+        };
+        let bias = |part: &str| format!("blk.{number}.{part}.bias");
         Ok(Layer {
+            query_bias: self.list_if(biased, &bias("attn_q"), query)?,
+            key_bias: self.list_if(biased, &bias("attn_k"), kv)?,
+            value_bias: self.list_if(biased, &bias("attn_v"), kv)?,
+            query_norm: self.list_if(normed, &name("attn_q_norm"), shape.head_dim)?,
+            key_norm: self.list_if(normed, &name("attn_k_norm"), shape.head_dim)?,
             attention_norm: self.list(&name("attn_norm"), hidden)?,
             query: self.linear(&name("attn_q"), query, hidden)?,
             key: self.linear(&name("attn_k"), kv, hidden)?,
@@ -111,14 +130,36 @@ impl Loader<'_> {
         self.file.floats(name, &[length])
     }
 
-    /// A tensor that nothing used is a part of the model that would be left out in silence:
-    /// biases, norms of single heads, rotary factors.
+    fn list_if(
+        &mut self,
+        is_there: bool,
+        name: &str,
+        length: usize,
+    ) -> Result<Vec<f32>, LoadError> {
+        if is_there { self.list(name, length) } else { Ok(Vec::new()) }
+    }
+
+    /// What divides each frequency of the rotary embedding, since Llama 3.1; empty for all ones.
+    fn rope_factors(&mut self, shape: &ModelShape) -> Result<Vec<f32>, LoadError> {
+        const NAME: &str = "rope_freqs.weight";
+        let is_there =
+            shape.architecture == Architecture::Llama && self.file.tensors.contains_key(NAME);
+        let factors = self.list_if(is_there, NAME, shape.head_dim / 2)?;
+        if factors.iter().any(|factor| *factor <= 0.0) {
+            let detail = "holds a factor that is not above 0".to_owned();
+            return Err(LoadError::BadTensor { name: NAME.to_owned(), detail });
+        }
+        Ok(factors)
+    }
+
+    /// A tensor that nothing used is a part of the model that would be left out in silence, such
+    /// as a bias that its architecture does not have.
     fn refuse_unused(&self) -> Result<(), LoadError> {
         match self.file.tensors.keys().find(|name| !self.used.contains(*name)) {
             None => Ok(()),
             Some(name) => Err(LoadError::Unsupported {
                 what: format!("models with the tensor `{name}`"),
-                runs: "plain Llama models",
+                runs: "the tensors that llama, qwen2 and qwen3 models have in common practice",
             }),
         }
     }

@@ -171,7 +171,7 @@ fn what_this_engine_does_not_run_is_refused_by_name() {
     let tiny = Tiny::new();
     let text = |text: &str| Meta::Text(text.to_owned());
     let cases = [
-        ("general.architecture", text("qwen2"), "qwen2"),
+        ("general.architecture", text("gemma2"), "gemma2"),
         ("tokenizer.ggml.pre", text("llama-bpe"), "llama-bpe"),
         ("tokenizer.ggml.model", text("llama"), "llama"),
         ("llama.rope.scaling.type", text("yarn"), "yarn"),
@@ -179,6 +179,8 @@ fn what_this_engine_does_not_run_is_refused_by_name() {
         ("llama.expert_count", Meta::Count(8), "experts"),
         ("llama.attention.head_count_kv", Meta::Count(3), "3 key heads"),
         ("llama.context_length", Meta::Count(4), "context of 4"),
+        ("llama.attention.sliding_window", Meta::Count(64), "sliding_window"),
+        ("llama.rope.scaling.factor", Meta::Float(4.0), "rope.scaling.factor"),
     ];
     for (key, value, word) in cases {
         let error = refusal(&tiny.clone().set(key, value));
