@@ -19,6 +19,7 @@ mod error;
 mod gguf;
 #[cfg(test)]
 mod golden;
+mod kernel;
 mod model;
 mod sample;
 mod schedule;
@@ -29,3 +30,4 @@ pub use config::{
 };
 pub use engine::Engine;
 pub use error::LoadError;
+pub use kernel::InstructionSet;

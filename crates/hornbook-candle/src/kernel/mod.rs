@@ -1,0 +1,13 @@
+//! The inner loops, compiled for the instruction set that is found when a model is loaded.
+//!
+//! This module alone holds `unsafe`: code compiled for a detected instruction set, loads and
+//! stores within checked slices, and the team's hand-over of a borrowed closure. What it offers
+//! the rest of the crate are safe functions over slices. Every result is one sum in one fixed
+//! order per output, whatever the number of rows, threads and neighbours.
+
+mod isa;
+mod team;
+
+pub use isa::InstructionSet;
+pub(crate) use isa::Isa;
+pub(crate) use team::Team;
