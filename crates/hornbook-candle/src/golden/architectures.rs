@@ -1,0 +1,70 @@
+//! Tiny random models of every architecture against what transformers computes with them.
+//!
+//! `tests/fixtures/architectures.py` made them and says how.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::last_logits;
+use crate::gguf::GgufFile;
+
+const REFERENCE: &str = include_str!("../../tests/fixtures/architectures/logits.json");
+
+/// Of the logits' spread: what 16-bit keys and values may cost.
+const EXACT: f32 = 2e-3;
+/// What 8-bit activations may cost, which packed matrices are multiplied by.
+const PACKED: f32 = 5e-2;
+
+#[derive(Deserialize)]
+struct Prompt {
+    ids: Vec<u32>,
+    logits: Vec<f32>,
+}
+
+/// How far any logit is from the reference's, measured in the spread of the reference's logits.
+fn worst_of(name: &str, bytes: &[u8]) -> f32 {
+    let mut reference: BTreeMap<String, Vec<Prompt>> =
+        serde_json::from_str(REFERENCE).expect("the fixture parses");
+    let prompts = reference.remove(name).expect("the fixture knows the model");
+    // A heap buffer, aligned as a file that was read is.
+    let bytes = bytes.to_vec();
+    let file = GgufFile::parse(&bytes).expect("the file parses");
+    let ids: Vec<&[u32]> = prompts.iter().map(|prompt| prompt.ids.as_slice()).collect();
+    let found = last_logits(&file, &ids);
+    let mut worst = 0.0_f32;
+    for (Prompt { ids, logits }, found) in prompts.iter().zip(found) {
+        assert_eq!(found.len(), logits.len());
+        let squares = logits.iter().map(|logit| logit * logit).sum::<f32>();
+        let spread = (squares / logits.len() as f32).sqrt();
+        let distances = found.iter().zip(logits).map(|(found, logit)| (found - logit).abs());
+        let distance = distances.fold(0.0, f32::max) / spread;
+        println!("{name}, {} tokens: {distance:.1e} of the spread {spread:.2}", ids.len());
+        worst = worst.max(distance);
+    }
+    worst
+}
+
+macro_rules! models {
+    ($($test:ident: $name:literal within $tolerance:ident,)*) => {$(
+        #[test]
+        fn $test() {
+            let bytes =
+                include_bytes!(concat!("../../tests/fixtures/architectures/", $name, ".gguf"));
+            let worst = worst_of($name, bytes);
+            assert!(worst < $tolerance, "off by {worst:.1e} of the logits' spread");
+        }
+    )*};
+}
+
+models! {
+    llama_is_transformers: "llama" within EXACT,
+    llama_3_factors_are_transformers: "llama3" within EXACT,
+    qwen2_is_transformers: "qwen2" within EXACT,
+    qwen3_is_transformers: "qwen3" within EXACT,
+    llama_in_q4_1_is_transformers: "llama-q4_1" within PACKED,
+    qwen2_in_q4_0_is_transformers: "qwen2-q4_0" within PACKED,
+    qwen3_in_q8_0_is_transformers: "qwen3-q8_0" within PACKED,
+    llama_in_q5_and_bf16_is_transformers: "llama-q5" within EXACT,
+    llama_in_k_quants_is_transformers: "llama-q4_k_m" within PACKED,
+}
