@@ -7,6 +7,7 @@
 
 mod ambient;
 mod backend;
+mod embedder;
 pub mod http;
 mod limited;
 pub mod limiter;
@@ -22,6 +23,7 @@ pub use backend::{
     Backend, ChatMessage, Completion, CompletionError, CompletionRequest, DrawnLogprob, ErrorClass,
     Input, Load, Piece, Provenance, SharedBackend, TOP_LOGPROBS_MAX, TokenLogprob,
 };
+pub use embedder::{Embedder, Embedding, EmbeddingRequest, SharedEmbedder};
 pub use limited::Limited;
 pub use limiter::Limiter;
 pub use message::{MESSAGE_CHARS, clean};
