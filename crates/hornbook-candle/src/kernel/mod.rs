@@ -5,9 +5,16 @@
 //! the rest of the crate are safe functions over slices. Every result is one sum in one fixed
 //! order per output, whatever the number of rows, threads and neighbours.
 
+mod half;
 mod isa;
+mod matmul;
+mod pack;
+mod quantise;
 mod team;
 
 pub use isa::InstructionSet;
 pub(crate) use isa::Isa;
+pub(crate) use matmul::{Product, multiply};
+pub(crate) use pack::{BLOCK_INPUTS, PackError, PackedMatrix};
+pub(crate) use quantise::{Filling, QuantisedRows};
 pub(crate) use team::Team;

@@ -1,0 +1,310 @@
+//! Rows of floats as 8-bit integers: one scale per row and 32 numbers.
+//!
+//! A row's bytes depend on that row alone, so that its products do not depend on its neighbours.
+//! Rows that a product computes together lie together: a group's first 32 numbers of all its
+//! rows, with what belongs to them, then the next 32.
+
+use std::ops::Range;
+
+use super::pack::{BLOCK_INPUTS, Line, bytes_of};
+use super::{InstructionSet, Isa, Team};
+
+/// Most rows of a group: with 12 sums of 16 outputs and 12 of the block, two tiles leave a few of
+/// AVX-512's 32 registers for weights.
+pub(super) const GROUP_ROWS: usize = 6;
+/// Bytes of one row and block: quants and the five numbers of [`Block`].
+pub(super) const ROW_BLOCK_BYTES: usize = BLOCK_INPUTS + 5 * 4;
+/// The largest quant; its negative is the smallest.
+const QUANT_MAX: f32 = 127.0;
+/// Numbers that are all smaller than this count as zero: the quotient below stays finite.
+const SMALLEST: f32 = 1e-30;
+/// 1.5 * 2^23: adding it to a float below 2^22 leaves its nearest integer, ties to even, in the
+/// low bits; on every machine alike.
+const ROUND: f32 = 12_582_912.0;
+
+/// Rows that matrices are multiplied by; the memory is kept from one filling to the next.
+#[derive(Default)]
+pub(crate) struct QuantisedRows {
+    rows: usize,
+    inputs: usize,
+    lines: Vec<Line>,
+}
+
+/// Some rows that are computed together.
+#[derive(Clone, Copy)]
+pub(super) struct RowGroup<'a> {
+    /// Number of its first row.
+    pub(super) first: usize,
+    /// How many rows it has, 1 to `GROUP_ROWS`.
+    pub(super) rows: usize,
+    /// Its blocks. Each has the rows' quants, 32 bytes each; then the rows' scales; their sums
+    /// times scales; and as integers minus the sums of all quants, of the first 16 and the last.
+    pub(super) bytes: &'a [u8],
+}
+
+/// How many numbers there are and how many are made at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filling {
+    /// Rows.
+    pub(crate) rows: usize,
+    /// Numbers of a row, a multiple of 32.
+    pub(crate) inputs: usize,
+    /// Parts that a row is made in; each is a multiple of 32 numbers.
+    pub(crate) parts: usize,
+    /// Fewest parts that one thread makes at once.
+    pub(crate) grain: usize,
+}
+
+impl QuantisedRows {
+    /// Makes rows and quantises them: `make` is called once with every row, part of it and the
+    /// place for that part's numbers, on all threads.
+    pub(crate) fn fill(
+        &mut self,
+        team: &Team,
+        isa: Isa,
+        filling: Filling,
+        make: impl Fn(usize, usize, &mut [f32]) + Sync,
+    ) {
+        let writer = self.resize(filling);
+        let width = filling.inputs / filling.parts;
+        team.run(filling.rows * filling.parts, filling.grain, |units| {
+            let mut numbers = vec![0.0; width];
+            for unit in units {
+                let (row, part) = (unit / filling.parts, unit % filling.parts);
+                make(row, part, &mut numbers);
+                // SAFETY: the team hands out every unit once, and units are different parts.
+                #[expect(unsafe_code, reason = "parts are written by one thread each")]
+                unsafe {
+                    writer.write(isa, row, part * (width / BLOCK_INPUTS), &numbers);
+                }
+            }
+        });
+    }
+
+    /// Quantises rows that lie in memory, `[rows, inputs]`, in `filling.parts` parts each.
+    pub(crate) fn copy(&mut self, team: &Team, isa: Isa, filling: Filling, input: &[f32]) {
+        assert_eq!(input.len(), filling.rows * filling.inputs, "rows of numbers");
+        let writer = self.resize(filling);
+        let width = filling.inputs / filling.parts;
+        team.run(filling.rows * filling.parts, filling.grain, |units| {
+            for unit in units {
+                let (row, part) = (unit / filling.parts, unit % filling.parts);
+                let numbers = &input[unit * width..][..width];
+                // SAFETY: the team hands out every unit once, and units are different parts.
+                #[expect(unsafe_code, reason = "parts are written by one thread each")]
+                unsafe {
+                    writer.write(isa, row, part * (width / BLOCK_INPUTS), numbers);
+                }
+            }
+        });
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The groups, in the order of their rows.
+    pub(super) fn groups(&self) -> impl ExactSizeIterator<Item = RowGroup<'_>> {
+        let row_bytes = self.inputs / BLOCK_INPUTS * ROW_BLOCK_BYTES;
+        let groups = Groups::of(self.rows);
+        (0..groups.count).map(move |number| {
+            let Range { start, end } = groups.rows(number);
+            let bytes = &bytes_of(&self.lines)[start * row_bytes..end * row_bytes];
+            RowGroup { first: start, rows: end - start, bytes }
+        })
+    }
+
+    /// A row as floats again, which is what products compute with.
+    #[cfg(test)]
+    pub(super) fn row(&self, row: usize) -> Vec<f32> {
+        let group = self.groups().find(|group| row < group.first + group.rows);
+        let RowGroup { first, rows, bytes } = group.expect("there is such a row");
+        let place = row - first;
+        let blocks = bytes.chunks_exact(rows * ROW_BLOCK_BYTES);
+        let numbers = blocks.flat_map(|block| {
+            let scale = &block[rows * BLOCK_INPUTS + place * 4..][..4];
+            let scale = f32::from_le_bytes(scale.try_into().expect("four bytes"));
+            let quants = &block[place * BLOCK_INPUTS..][..BLOCK_INPUTS];
+            quants.iter().map(move |quant| f32::from(*quant as i8) * scale)
+        });
+        numbers.collect()
+    }
+
+    fn resize(&mut self, filling: Filling) -> Writer {
+        let Filling { rows, inputs, parts, .. } = filling;
+        assert!(parts > 0 && inputs.is_multiple_of(parts * BLOCK_INPUTS), "parts are whole blocks");
+        let bytes = rows * (inputs / BLOCK_INPUTS) * ROW_BLOCK_BYTES;
+        (self.rows, self.inputs) = (rows, inputs);
+        self.lines.resize(bytes.div_ceil(size_of::<Line>()), Line::ZERO);
+        let start = self.lines.as_mut_ptr().cast();
+        Writer { start, blocks: inputs / BLOCK_INPUTS, groups: Groups::of(rows) }
+    }
+}
+
+/// How rows are grouped: evenly, because a group of one or two waits for its sums more than it
+/// computes.
+#[derive(Clone, Copy)]
+struct Groups {
+    count: usize,
+    /// Rows of the smaller groups.
+    rows: usize,
+    /// How many groups have one more; they come first.
+    larger: usize,
+}
+
+impl Groups {
+    fn of(rows: usize) -> Self {
+        let count = rows.div_ceil(GROUP_ROWS);
+        let divisor = count.max(1);
+        Self { count, rows: rows / divisor, larger: rows % divisor }
+    }
+
+    fn rows(self, number: usize) -> Range<usize> {
+        let start = number * self.rows + number.min(self.larger);
+        start..start + self.rows + usize::from(number < self.larger)
+    }
+
+    /// The group of a row.
+    fn find(self, row: usize) -> Range<usize> {
+        let in_larger = self.larger * (self.rows + 1);
+        let number = if row < in_larger {
+            row / (self.rows + 1)
+        } else {
+            self.larger + (row - in_larger) / self.rows
+        };
+        self.rows(number)
+    }
+}
+
+/// The memory of rows while several threads write different parts of it.
+struct Writer {
+    start: *mut u8,
+    blocks: usize,
+    groups: Groups,
+}
+
+// SAFETY: what is written through it is disjoint, by the contract of `write`.
+#[expect(unsafe_code, reason = "threads write different parts")]
+unsafe impl Sync for Writer {}
+
+impl Writer {
+    /// Quantises `numbers` to the blocks of `row` from number `first` on.
+    ///
+    /// # Safety
+    /// No other thread writes the same blocks of the same row at the same time, and the rows that
+    /// this was made from are borrowed for that long.
+    #[expect(unsafe_code, reason = "threads write different parts")]
+    unsafe fn write(&self, isa: Isa, row: usize, first: usize, numbers: &[f32]) {
+        let (numbers, rest) = numbers.as_chunks::<BLOCK_INPUTS>();
+        let group = self.groups.find(row);
+        assert!(rest.is_empty() && first + numbers.len() <= self.blocks, "blocks of that row");
+        assert!(group.end <= self.groups.rows(self.groups.count - 1).end, "a row there is");
+        let rows = group.len();
+        let start = (group.start * self.blocks + first * rows) * ROW_BLOCK_BYTES;
+        // SAFETY: `start` and all that follows lies within the memory that `resize` made for all
+        // blocks of all rows, because row and blocks were just checked; the caller promises that
+        // nobody else writes there. The features were detected, as `isa` proves.
+        unsafe {
+            let place = Place { block: self.start.add(start), rows, row: row - group.start };
+            match isa.set() {
+                #[cfg(target_arch = "x86_64")]
+                InstructionSet::Avx512 => write_avx512(place, numbers),
+                #[cfg(target_arch = "x86_64")]
+                InstructionSet::AvxVnni | InstructionSet::Avx2 => write_avx2(place, numbers),
+                _ => write_blocks(place, numbers),
+            }
+        }
+    }
+}
+
+/// Where a row's first block lies.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The group's block.
+    block: *mut u8,
+    /// Rows of the group.
+    rows: usize,
+    /// Place of the row among them.
+    row: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+#[expect(unsafe_code, reason = "as `write_blocks`")]
+unsafe fn write_avx512(place: Place, numbers: &[[f32; BLOCK_INPUTS]]) {
+    // SAFETY: the same contract.
+    unsafe { write_blocks(place, numbers) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "as `write_blocks`")]
+unsafe fn write_avx2(place: Place, numbers: &[[f32; BLOCK_INPUTS]]) {
+    // SAFETY: the same contract.
+    unsafe { write_blocks(place, numbers) }
+}
+
+/// Quantises and stores block after block.
+///
+/// # Safety
+/// From `place.block` on lie `numbers.len()` blocks of `place.rows` rows, `place.row` is one of
+/// them, and its bytes may be written.
+#[inline(always)]
+#[expect(unsafe_code, reason = "stores into memory that several threads share")]
+unsafe fn write_blocks(place: Place, numbers: &[[f32; BLOCK_INPUTS]]) {
+    let Place { mut block, rows, row } = place;
+    for numbers in numbers {
+        let Block { quants, scale, low, high } = quantise(numbers);
+        let all = low + high;
+        // SAFETY: a block is `rows * ROW_BLOCK_BYTES` bytes: quants, then five numbers per row.
+        unsafe {
+            block.add(row * BLOCK_INPUTS).cast::<[i8; BLOCK_INPUTS]>().write_unaligned(quants);
+            let fields = block.add(rows * BLOCK_INPUTS + row * 4).cast::<u32>();
+            fields.write_unaligned(scale.to_bits());
+            fields.add(rows).write_unaligned((scale * all as f32).to_bits());
+            for (number, sum) in [all, low, high].into_iter().enumerate() {
+                fields.add((number + 2) * rows).write_unaligned((-sum) as u32);
+            }
+            block = block.add(rows * ROW_BLOCK_BYTES);
+        }
+    }
+}
+
+/// 32 numbers of one row.
+struct Block {
+    quants: [i8; BLOCK_INPUTS],
+    scale: f32,
+    /// Sum of the first 16 quants.
+    low: i32,
+    /// Sum of the last 16.
+    high: i32,
+}
+
+/// The nearest multiples of 1/127 of the largest magnitude.
+///
+/// A number that is not finite makes the scale so too, and with it every product of the row: it
+/// is not hidden.
+#[inline(always)]
+fn quantise(numbers: &[f32; BLOCK_INPUTS]) -> Block {
+    // Magnitudes are in the order of their bits, and NaN above them all.
+    let bits = numbers.iter().fold(0, |most, number| most.max(number.to_bits() & 0x7fff_ffff));
+    let most = f32::from_bits(bits);
+    let (scale, inverse) =
+        if most < SMALLEST { (0.0, 0.0) } else { (most / QUANT_MAX, QUANT_MAX / most) };
+    let mut quants = [0_i32; BLOCK_INPUTS];
+    for (quant, number) in quants.iter_mut().zip(numbers) {
+        let rounded = (number * inverse + ROUND).to_bits() as i32;
+        // Of what is not finite only the lowest byte is kept, like that of the others.
+        *quant = i32::from(rounded.wrapping_sub(ROUND.to_bits() as i32) as i8);
+    }
+    let (low, high) = quants.split_at(BLOCK_INPUTS / 2);
+    let (low, high) = (low.iter().sum(), high.iter().sum());
+    Block { quants: quants.map(|quant| quant as i8), scale, low, high }
+}
+
+#[cfg(test)]
+mod tests;
