@@ -9,6 +9,7 @@
 //! the other.
 
 mod architectures;
+mod tokens;
 
 use hornbook_inference::ChatMessage;
 use serde::Deserialize;

@@ -8,9 +8,14 @@ pub(super) fn byte_of(character: char) -> Option<u8> {
     {
         return Some(byte);
     }
-    // The other bytes, in order, are the characters from U+0100 on.
-    let index = code.checked_sub(0x100)? as usize;
-    (0..=u8::MAX).filter(|byte| !is_printable(*byte)).nth(index)
+    // The other bytes, in order, are the characters from U+0100 on: up to the space, from the
+    // delete character to the no-break space, and the soft hyphen.
+    match code.checked_sub(0x100)? {
+        index @ 0..=32 => Some(index as u8),
+        index @ 33..=66 => Some((index - 33) as u8 + 0x7f),
+        67 => Some(0xad),
+        _ => None,
+    }
 }
 
 fn is_printable(byte: u8) -> bool {

@@ -79,11 +79,10 @@ impl ChatTemplate {
         }
         let shield = shield::choose(messages.iter().map(|message| message.content.as_str()))
             .ok_or(PromptError::Shield)?;
-        let marks: Vec<&str> = tokenizer.marks().collect();
         let safe: Vec<_> = messages
             .iter()
             .map(|message| {
-                let content = shield::shielded(&message.content, &marks, shield);
+                let content = shield::shielded(&message.content, tokenizer.marks(), shield);
                 context! { role => message.role, content => content }
             })
             .collect();

@@ -2,8 +2,11 @@
 
 mod bytes;
 mod chat;
+mod marks;
+mod pieces;
 mod shield;
 mod tokenizer;
+mod vocabulary;
 
 pub(crate) use chat::{ChatTemplate, PromptError, encode_text};
 pub(crate) use tokenizer::TextTokenizer;

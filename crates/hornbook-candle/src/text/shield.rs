@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::marks::Marks;
+
 /// Noncharacters of Unicode, never part of real text: one that occurs in no message becomes the
 /// shield of a prompt.
 const SHIELDS: std::ops::RangeInclusive<char> = '\u{fdd0}'..='\u{fdef}';
@@ -15,7 +17,7 @@ pub(super) fn choose<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Option
 /// that text and template together cannot spell one either.
 ///
 /// White space at the ends stays outside, so that a template's `trim` still finds it.
-pub(super) fn shielded(text: &str, marks: &[&str], shield: char) -> String {
+pub(super) fn shielded(text: &str, marks: &Marks, shield: char) -> String {
     let words = text.trim();
     if words.is_empty() {
         return text.to_owned();
@@ -24,12 +26,15 @@ pub(super) fn shielded(text: &str, marks: &[&str], shield: char) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
     safe.push_str(&text[..lead]);
     safe.push(shield);
-    for (at, character) in words.char_indices() {
-        safe.push(character);
-        if marks.iter().any(|mark| words[at..].starts_with(mark)) {
-            safe.push(shield);
-        }
+    let mut done = 0;
+    for start in marks.starts(words) {
+        // After the mark's first character: what is left of it is none.
+        let cut = words.ceil_char_boundary(start + 1);
+        safe.push_str(&words[done..cut]);
+        safe.push(shield);
+        done = cut;
     }
+    safe.push_str(&words[done..]);
     safe.push(shield);
     safe.push_str(&text[lead + words.len()..]);
     safe
@@ -44,13 +49,17 @@ pub(super) fn unshielded(text: &str, shield: char) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
+    fn marks() -> Marks {
+        Marks::new(MARKS.map(str::to_owned).into_iter().zip(0..).collect()).expect("few marks")
+    }
+
     const MARKS: [&str; 3] = ["<|im_start|>", "<|im_end|>", "<|"];
 
     #[test]
     fn no_mark_survives_and_nothing_is_lost() {
         let texts = ["", " ", "plain", "<|im_start|>", " <|<|im_end|>im_end|>\n", "<", "|im_end|>"];
         for text in texts {
-            let safe = shielded(text, &MARKS, '\u{fdd0}');
+            let safe = shielded(text, &marks(), '\u{fdd0}');
             for mark in MARKS {
                 assert!(!safe.contains(mark), "{safe:?} holds {mark}");
             }
@@ -62,7 +71,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_mark_survives_in_any_text(parts in "(<|\\||>|<\\||im_|start|end|\\|>| |\n|é){0,24}") {
-            let safe = shielded(&parts, &MARKS, '\u{fdd0}');
+            let safe = shielded(&parts, &marks(), '\u{fdd0}');
             // Whatever a template puts around it, here both halves of every mark; around
             // nothing at all it may spell a mark of its own.
             proptest::prop_assume!(!parts.trim().is_empty());

@@ -1,24 +1,19 @@
 //! The tokenizer that a GGUF file carries.
 
-use tokenizers::models::bpe::{BPE, Merges, Vocab};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::digits::Digits;
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::{PreTokenizerWrapper, Tokenizer};
+use tokenizers::Tokenizer;
 
 use crate::LoadError;
 use crate::gguf::{Metadata, MetadataExt, Value};
 
 use super::bytes::bytes_of;
+use super::marks::{Marks, Part};
+use super::pieces::Pieces;
 use super::shield::unshielded;
+use super::vocabulary::{END_MARKS, Entries, Kind};
 
-/// Longest single token, in bytes of its spelling.
-const TOKEN_BYTES_MAX: u64 = 1_024;
-/// `tokenizer.ggml.token_type` of tokens that are marks, not text.
-const CONTROL: i64 = 3;
-/// Marks that end an answer besides the one the file names as its end of sequence.
-const END_MARKS: [&str; 6] =
-    ["<|endoftext|>", "<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|end_of_text|>", "</s>"];
+/// Marks that the file names as ends of an answer, of a turn or of a message.
+const END_KEYS: [&str; 3] =
+    ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"];
 
 /// Text to tokens and back, for one model.
 pub(crate) struct TextTokenizer {
@@ -26,53 +21,68 @@ pub(crate) struct TextTokenizer {
     plain: Tokenizer,
     /// Bytes of each token; none for marks.
     bytes: Vec<Vec<u8>>,
-    /// Marks by spelling, longest first.
-    marks: Vec<(String, u32)>,
+    /// Marks between texts, which only a template spells.
+    marks: Marks,
+    /// Tokens that text is searched for before it is cut.
+    wholes: Marks,
     ends: Vec<u32>,
     begin: Option<u32>,
-    end: Option<u32>,
+    begin_text: String,
+    end_text: String,
     begins_every_prompt: bool,
 }
 
 impl TextTokenizer {
     /// Builds the tokenizer; one whose way of cutting text nobody verified is refused.
     pub(crate) fn read(metadata: &Metadata) -> Result<Self, LoadError> {
-        check_kind(metadata)?;
-        let entries = metadata.texts("tokenizer.ggml.tokens")?;
-        if entries.is_empty() {
-            return Err(LoadError::malformed("tokenizer.ggml.tokens", "holds no token"));
+        let model = metadata.text("tokenizer.ggml.model")?;
+        if model != "gpt2" {
+            return Err(LoadError::Unsupported {
+                what: format!("the tokenizer model {model:?}"),
+                runs: "byte-level BPE, which GGUF calls \"gpt2\"",
+            });
         }
-        let kinds = token_kinds(metadata, entries.len())?;
-        let plain = build_plain(metadata, entries)?;
-        let mut bytes = Vec::with_capacity(entries.len());
-        let mut marks = Vec::new();
-        for (id, (entry, kind)) in entries.iter().zip(kinds).enumerate() {
-            LoadError::check_limit("a token, in bytes,", entry.len() as u64, TOKEN_BYTES_MAX)?;
-            if *kind == CONTROL {
-                if entry.is_empty() {
-                    return Err(LoadError::malformed("tokenizer.ggml.tokens", "has an empty mark"));
-                }
-                marks.push((entry.clone(), id as u32));
-                bytes.push(Vec::new());
-            } else {
+        let entries = Entries::read(metadata)?;
+        let plain = entries.encoder(metadata)?;
+        let tokens = entries.spellings.len();
+        let bytes = entries.spellings.iter().zip(&entries.kinds).map(|(spelling, kind)| {
+            match kind {
                 // A token added by hand may hold characters as themselves.
-                bytes.push(bytes_of(entry).unwrap_or_else(|| entry.clone().into_bytes()));
+                Kind::Text => bytes_of(spelling).unwrap_or_else(|| spelling.clone().into_bytes()),
+                Kind::Whole => spelling.clone().into_bytes(),
+                Kind::Mark | Kind::Silent => Vec::new(),
             }
-        }
-        marks.sort_by(|left, right| right.0.len().cmp(&left.0.len()).then(left.1.cmp(&right.1)));
-        let special = |key| special_id(metadata, key, entries.len());
+        });
+        let marks = entries.marks(Kind::Mark)?;
+        let special = |key| special_id(metadata, key, tokens);
+        let mark_text = |id: Option<u32>| {
+            let mark = marks.iter().find(|(_, mark)| Some(*mark) == id);
+            mark.map_or_else(String::new, |(text, _)| text.to_owned())
+        };
         let begin = special("tokenizer.ggml.bos_token_id")?;
-        let end = special("tokenizer.ggml.eos_token_id")?;
-        let mut ends: Vec<u32> = marks
-            .iter()
-            .filter(|(text, _)| END_MARKS.contains(&text.as_str()))
-            .map(|(_, id)| *id)
-            .collect();
-        ends.extend(end);
+        let end_text = mark_text(special(END_KEYS[0])?);
+        let mut ends: Vec<u32> =
+            marks.iter().filter(|(text, _)| END_MARKS.contains(text)).map(|(_, id)| id).collect();
+        for key in END_KEYS {
+            ends.extend(special(key)?);
+        }
         ends.sort_unstable();
         ends.dedup();
-        let begins_every_prompt = metadata.flag("tokenizer.ggml.add_bos_token");
-        Ok(Self { plain, bytes, marks, ends, begin, end, begins_every_prompt })
+        let begins_every_prompt = match metadata.get("tokenizer.ggml.add_bos_token") {
+            Some(Value::Flag(begins)) => *begins,
+            _ => Pieces::read(metadata)?.begins_by_default(),
+        };
+        Ok(Self {
+            plain,
+            bytes: bytes.collect(),
+            begin_text: mark_text(begin),
+            wholes: entries.marks(Kind::Whole)?,
+            marks,
+            ends,
+            begin,
+            end_text,
+            begins_every_prompt,
+        })
     }
 
     /// Tokens that there are.
@@ -90,46 +100,45 @@ impl TextTokenizer {
         &self.ends
     }
 
-    /// Spellings of all marks, longest first.
-    pub(crate) fn marks(&self) -> impl Iterator<Item = &str> {
-        self.marks.iter().map(|(text, _)| text.as_str())
+    /// The marks, which no text becomes.
+    pub(super) fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// Spelling of the mark that begins a sequence, empty where there is none.
     pub(crate) fn begin_text(&self) -> &str {
-        self.mark_text(self.begin)
+        &self.begin_text
     }
 
     /// Spelling of the mark that ends a sequence, empty where there is none.
     pub(crate) fn end_text(&self) -> &str {
-        self.mark_text(self.end)
-    }
-
-    fn mark_text(&self, id: Option<u32>) -> &str {
-        let mark = self.marks.iter().find(|(_, mark)| Some(*mark) == id);
-        mark.map_or("", |(text, _)| text)
+        &self.end_text
     }
 
     /// Tokens of a text in which nothing is a mark.
     pub(crate) fn encode_plain(&self, text: &str) -> Result<Vec<u32>, String> {
-        let encoding = self.plain.encode_fast(text, false).map_err(|error| error.to_string())?;
-        Ok(encoding.get_ids().to_vec())
+        let mut tokens = Vec::new();
+        for part in self.wholes.cut(text) {
+            match part {
+                Part::Mark(token) => tokens.push(token),
+                Part::Text(text) => {
+                    let encoding = self.plain.encode_fast(text, false);
+                    tokens.extend(encoding.map_err(|error| error.to_string())?.get_ids());
+                }
+            }
+        }
+        Ok(tokens)
     }
 
     /// Tokens of a rendered prompt: marks become their tokens, and `shield` vanishes from the
     /// text between them, after it kept text from looking like a mark.
     pub(crate) fn encode_prompt(&self, text: &str, shield: char) -> Result<Vec<u32>, String> {
         let mut tokens = Vec::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (plain, mark) = self.cut_at_mark(rest);
-            let text = unshielded(plain, shield);
-            if !text.is_empty() {
-                tokens.extend(self.encode_plain(&text)?);
+        for part in self.marks.cut(text) {
+            match part {
+                Part::Mark(token) => tokens.push(token),
+                Part::Text(text) => tokens.extend(self.encode_plain(&unshielded(text, shield))?),
             }
-            let mark_bytes = mark.map_or(0, |(text, _)| text.len());
-            tokens.extend(mark.map(|(_, id)| *id));
-            rest = &rest[plain.len() + mark_bytes..];
         }
         if self.begins_every_prompt
             && let Some(begin) = self.begin
@@ -140,52 +149,9 @@ impl TextTokenizer {
         Ok(tokens)
     }
 
-    /// The text before the first mark, and that mark; the longest where several begin there.
-    fn cut_at_mark<'a>(&self, text: &'a str) -> (&'a str, Option<&(String, u32)>) {
-        for (at, _) in text.char_indices() {
-            let mark = self.marks.iter().find(|(mark, _)| text[at..].starts_with(mark.as_str()));
-            if mark.is_some() {
-                return (&text[..at], mark);
-            }
-        }
-        (text, None)
-    }
-
     /// The bytes that a token adds to an answer.
     pub(crate) fn bytes(&self, token: u32) -> &[u8] {
         self.bytes.get(token as usize).map_or(&[], Vec::as_slice)
-    }
-}
-
-fn check_kind(metadata: &Metadata) -> Result<(), LoadError> {
-    let model = metadata.text("tokenizer.ggml.model")?;
-    if model != "gpt2" {
-        return Err(LoadError::Unsupported {
-            what: format!("the tokenizer model {model:?}"),
-            runs: "byte-level BPE, which GGUF calls \"gpt2\"",
-        });
-    }
-    let pre = metadata.text("tokenizer.ggml.pre")?;
-    if pre != "smollm" {
-        return Err(LoadError::Unsupported {
-            what: format!("the pre-tokenizer {pre:?}, which was not verified against a reference"),
-            runs: "\"smollm\"",
-        });
-    }
-    Ok(())
-}
-
-fn token_kinds(metadata: &Metadata, tokens: usize) -> Result<&[i64], LoadError> {
-    match metadata.get("tokenizer.ggml.token_type") {
-        Some(Value::Integers(kinds)) if kinds.len() == tokens => Ok(kinds),
-        Some(Value::Integers(kinds)) => Err(LoadError::malformed(
-            "tokenizer.ggml.token_type",
-            format!("{} types for {tokens} tokens", kinds.len()),
-        )),
-        _ => Err(LoadError::Metadata {
-            key: "tokenizer.ggml.token_type".to_owned(),
-            expected: "a list of integers",
-        }),
     }
 }
 
@@ -197,35 +163,90 @@ fn special_id(metadata: &Metadata, key: &str, tokens: usize) -> Result<Option<u3
     }
 }
 
-/// Digits one by one, then GPT-2's pattern over bytes: what SmolLM2's published tokenizer does.
-/// No unknown token: a byte that the vocabulary lacks is left out, never turned into a mark.
-fn build_plain(metadata: &Metadata, entries: &[String]) -> Result<Tokenizer, LoadError> {
-    let vocabulary: Vocab = entries.iter().cloned().zip(0..).collect();
-    if vocabulary.len() < entries.len() {
-        return Err(LoadError::malformed("tokenizer.ggml.tokens", "holds a token twice"));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All bytes, then `more` with their kinds; "a b" and "ab c" merge.
+    fn metadata(pre: &str, more: &[(&str, i64)]) -> Metadata {
+        let bytes = (0..0x200).filter_map(char::from_u32).map(String::from);
+        let bytes = bytes.filter(|entry| bytes_of(entry).is_some()).map(|entry| (entry, 1));
+        let merged = ["ab", "abc"].map(|entry| (entry.to_owned(), 1));
+        let more = more.iter().map(|(entry, kind)| ((*entry).to_owned(), *kind));
+        let (entries, kinds) = bytes.chain(merged).chain(more).unzip();
+        let text = |text: &str| Value::Text(text.to_owned());
+        let merges = ["a b", "ab c"].map(str::to_owned).to_vec();
+        [
+            ("tokenizer.ggml.model", text("gpt2")),
+            ("tokenizer.ggml.pre", text(pre)),
+            ("tokenizer.ggml.tokens", Value::Texts(entries)),
+            ("tokenizer.ggml.token_type", Value::Integers(kinds)),
+            ("tokenizer.ggml.merges", Value::Texts(merges)),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into()
     }
-    let merges = metadata
-        .texts("tokenizer.ggml.merges")?
-        .iter()
-        .map(|merge| {
-            // Checked here, because the library panics where a merge makes a token that is
-            // longer than any that there is.
-            let (left, right) = merge.split_once(' ')?;
-            let known = |text: &str| vocabulary.contains_key(text);
-            let merged = known(left) && known(right) && known(&format!("{left}{right}"));
-            merged.then(|| (left.to_owned(), right.to_owned()))
-        })
-        .collect::<Option<Merges>>()
-        .ok_or_else(|| {
-            LoadError::malformed("tokenizer.ggml.merges", "holds a merge of unknown tokens")
-        })?;
-    let model = BPE::builder()
-        .vocab_and_merges(vocabulary, merges)
-        .build()
-        .map_err(|error| LoadError::malformed("tokenizer.ggml.merges", error.to_string()))?;
-    let mut tokenizer = Tokenizer::new(model);
-    let steps: Vec<PreTokenizerWrapper> =
-        vec![Digits::new(true).into(), ByteLevel::new(false, true, true).into()];
-    tokenizer.with_pre_tokenizer(Some(Sequence::new(steps)));
-    Ok(tokenizer)
+
+    fn spelled(tokenizer: &TextTokenizer, text: &str) -> Vec<u32> {
+        tokenizer.encode_plain(text).expect("every text has tokens")
+    }
+
+    #[test]
+    fn whole_tokens_are_text_and_marks_are_not() {
+        let more = [("<think>", 4), ("ab!", 4), ("<|end|>", 3), ("unused", 5), ("</s>", 1)];
+        let tokenizer = TextTokenizer::read(&metadata("qwen2", &more)).expect("it is sound");
+        assert_eq!(spelled(&tokenizer, "a<think>ab!ab"), [64, 258, 259, 256]);
+        assert_eq!(spelled(&tokenizer, "<|end|>").len(), 7);
+        assert_eq!(spelled(&tokenizer, "unused").len(), 6);
+        assert_eq!(tokenizer.bytes(258), b"<think>");
+        assert_eq!(tokenizer.bytes(260), b"");
+        assert_eq!(tokenizer.bytes(262), b"</s>", "ordinary text may spell a mark");
+        let prompt = tokenizer.encode_prompt("<think>\n<|end|>unused", '\u{fdd0}');
+        assert_eq!(prompt.expect("tokens").len(), 1 + 1 + 1 + 6);
+        assert!(!tokenizer.is_end(260) && !tokenizer.is_end(262));
+    }
+
+    #[test]
+    fn forgotten_end_marks_are_marks() {
+        let more = [("<|im_end|>", 4), ("<|eot_id|>", 3)];
+        let tokenizer = TextTokenizer::read(&metadata("qwen2", &more)).expect("it is sound");
+        assert_eq!(tokenizer.ends(), [258, 259]);
+        assert_eq!(spelled(&tokenizer, "<|im_end|>").len(), 10);
+    }
+
+    #[test]
+    fn no_piece_that_is_spelled_like_a_mark_becomes_it() {
+        // Llama 3 takes a piece that is a token as that token: letters could spell a mark.
+        let more = [("xyz", 3), ("uvw", 1), ("rst", 5)];
+        let tokenizer = TextTokenizer::read(&metadata("llama-bpe", &more)).expect("it is sound");
+        assert_eq!(spelled(&tokenizer, "xyz").len(), 3);
+        assert_eq!(spelled(&tokenizer, "rst").len(), 3);
+        assert_eq!(spelled(&tokenizer, "uvw"), [259], "no merge makes it");
+        let tokenizer = TextTokenizer::read(&metadata("qwen2", &more)).expect("it is sound");
+        assert_eq!(spelled(&tokenizer, "uvw").len(), 3);
+    }
+
+    #[test]
+    fn llama_3_begins_prompts_unless_told_otherwise() {
+        let begins = |pre, told: Option<bool>| {
+            let mut metadata = metadata(pre, &[("<|begin|>", 3)]);
+            let key = |part: &str| format!("tokenizer.ggml.{part}");
+            metadata.insert(key("bos_token_id"), Value::Integer(258));
+            metadata.extend(told.map(|told| (key("add_bos_token"), Value::Flag(told))));
+            let tokenizer = TextTokenizer::read(&metadata).expect("it is sound");
+            let once = tokenizer.encode_prompt("<|begin|>a", '\u{fdd0}').expect("tokens");
+            assert_eq!(once, [258, 64], "never twice");
+            tokenizer.encode_prompt("a", '\u{fdd0}').expect("tokens") == [258, 64]
+        };
+        assert!(begins("llama-bpe", None) && !begins("llama-bpe", Some(false)));
+        assert!(!begins("qwen2", None) && begins("qwen2", Some(true)));
+    }
+
+    #[test]
+    fn unknown_kinds_are_refused() {
+        for kind in [0, 6, 7, -1] {
+            let found = TextTokenizer::read(&metadata("smollm", &[("x y", kind)]));
+            assert!(matches!(found, Err(LoadError::Malformed { .. })), "{kind}");
+        }
+    }
 }

@@ -172,7 +172,7 @@ fn what_this_engine_does_not_run_is_refused_by_name() {
     let text = |text: &str| Meta::Text(text.to_owned());
     let cases = [
         ("general.architecture", text("gemma2"), "gemma2"),
-        ("tokenizer.ggml.pre", text("llama-bpe"), "llama-bpe"),
+        ("tokenizer.ggml.pre", text("gpt-2"), "gpt-2"),
         ("tokenizer.ggml.model", text("llama"), "llama"),
         ("llama.rope.scaling.type", text("yarn"), "yarn"),
         ("llama.rope.dimension_count", Meta::Count(2), "dimension_count"),
