@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{CONTEXT_TOKENS_MIN, EngineConfig, KV_BYTES_MAX, QUEUE_PROMPTS};
 use crate::gguf::{self, GgufFile};
-use crate::model::{KvCache, Model, ModelShape, instruction_set};
+use crate::kernel::{Isa, PAGE_POSITIONS, Team};
+use crate::model::{HostAttention, Model, ModelShape};
 use crate::schedule::{Answer, Desk, Scheduler, Work, cancelled, gone, stopped};
 use crate::text::{ChatTemplate, TextTokenizer};
 use crate::{LoadError, config};
@@ -41,9 +42,10 @@ impl Engine {
         let file = gguf::read_file(&config.model_path)?;
         let stem = config.model_path.file_stem().unwrap_or_default();
         let model_name = stem.to_string_lossy().into_owned();
+        let isa = Isa::detect();
         let provenance = Provenance {
             model_sha256: Some(file.sha256),
-            instruction_set: Some(instruction_set().to_owned()),
+            instruction_set: Some(isa.set().name().to_owned()),
         };
         let start = |detail: String| LoadError::Start { detail };
         let threads = match config.threads {
@@ -60,8 +62,13 @@ impl Engine {
         let (sender, inbox) = mpsc::channel(QUEUE_PROMPTS);
         let stop = Arc::new(AtomicBool::new(false));
         let tokenizer = Arc::new(parts.tokenizer);
+        let pages_per_slot = parts.context_tokens.div_ceil(PAGE_POSITIONS);
+        let pages = config.slots * pages_per_slot;
         let scheduler = Scheduler {
-            cache: KvCache::new(parts.model.shape(), config.slots, parts.context_tokens),
+            attention: Box::new(HostAttention::new(parts.model.shape().heads(), pages)),
+            team: Team::new(threads.min(config::THREADS_MAX))
+                .map_err(|error| start(error.to_string()))?,
+            isa,
             model: parts.model,
             tokenizer: Arc::clone(&tokenizer),
             chat: parts.chat,
@@ -70,7 +77,7 @@ impl Engine {
             inbox,
             stop: Arc::clone(&stop),
             pool,
-            desk: Desk::new(config.slots),
+            desk: Desk::new(config.slots, pages_per_slot),
         };
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
@@ -203,7 +210,12 @@ impl Parts {
                 runs: "models with room for a prompt and an answer",
             });
         }
-        let kv_bytes = KvCache::bytes(&shape, config.slots, context_tokens).unwrap_or(u64::MAX);
+        let pages = config.slots * context_tokens.div_ceil(PAGE_POSITIONS);
+        let kv_bytes = shape
+            .heads()
+            .bytes_per_page()
+            .and_then(|bytes| bytes.checked_mul(pages as u64))
+            .unwrap_or(u64::MAX);
         LoadError::check_limit(
             "the memory for keys and values, in bytes,",
             kv_bytes,

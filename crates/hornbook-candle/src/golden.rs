@@ -15,7 +15,8 @@ use hornbook_inference::ChatMessage;
 use serde::Deserialize;
 
 use crate::gguf::{self, GgufFile};
-use crate::model::{KvCache, Model, ModelShape, Row, Scratch};
+use crate::kernel::{Crew, Isa, PAGE_POSITIONS, PageId, Team};
+use crate::model::{HostAttention, Model, ModelShape, Pass, Row, Scratch};
 use crate::text::{ChatTemplate, TextTokenizer};
 
 const REFERENCE: &str = include_str!("../tests/fixtures/smollm2.json");
@@ -96,16 +97,24 @@ fn logits_are_the_reference_s() {
 fn last_logits(file: &GgufFile<'_>, prompts: &[&[u32]]) -> Vec<Vec<f32>> {
     let shape = ModelShape::read(&file.metadata).expect("the shape is known");
     let vocabulary = file.tensors["token_embd.weight"].dims[0];
-    let mut cache = KvCache::new(&shape, prompts.len(), POSITIONS);
+    let pages_each = POSITIONS.div_ceil(PAGE_POSITIONS) as u32;
+    let mut attention = HostAttention::new(shape.heads(), prompts.len() * pages_each as usize);
     let model = Model::load(file, shape, vocabulary, POSITIONS).expect("the weights load");
     let mut rows = Vec::new();
     let mut wanted = Vec::new();
-    for (slot, prompt) in prompts.iter().enumerate().rev() {
+    for (sequence, prompt) in prompts.iter().enumerate().rev() {
         let placed = prompt.iter().zip(0..);
-        rows.extend(placed.map(|(token, position)| Row { slot, position, token: *token }));
+        rows.extend(placed.map(|(token, position)| Row { sequence, position, token: *token }));
         wanted.push(rows.len() - 1);
     }
+    let tables: Vec<Vec<PageId>> = (0..prompts.len() as u32)
+        .map(|sequence| (0..pages_each).map(|page| PageId(sequence * pages_each + page)).collect())
+        .collect();
+    let tables: Vec<&[PageId]> = tables.iter().map(Vec::as_slice).collect();
+    let team = Team::new(2).expect("threads start");
+    let crew = Crew { team: &team, isa: Isa::detect() };
     let mut scratch = Scratch::default();
-    let logits = model.forward(&mut cache, &rows, &wanted, &mut scratch);
+    let pass = Pass { rows: &rows, tables: &tables, wanted: &wanted };
+    let logits = model.forward(crew, &mut attention, pass, &mut scratch);
     logits.chunks(vocabulary).rev().map(<[f32]>::to_vec).collect()
 }

@@ -5,16 +5,24 @@
 //! the rest of the crate are safe functions over slices. Every result is one sum in one fixed
 //! order per output, whatever the number of rows, threads and neighbours.
 
+mod attend;
+mod crew;
 mod half;
 mod isa;
+mod lanes;
 mod matmul;
 mod pack;
 mod quantise;
+mod rows;
+mod shared;
 mod team;
 
+pub(crate) use attend::{HeadShape, KvPages, PAGE_POSITIONS, PageId, Plan, Position, attend};
+pub(crate) use crew::Crew;
 pub use isa::InstructionSet;
 pub(crate) use isa::Isa;
 pub(crate) use matmul::{Product, multiply};
 pub(crate) use pack::{BLOCK_INPUTS, PackError, PackedMatrix};
 pub(crate) use quantise::{Filling, QuantisedRows};
+pub(crate) use rows::{HeadPreparation, HeadRows, Norm, TurnPairs, gate};
 pub(crate) use team::Team;

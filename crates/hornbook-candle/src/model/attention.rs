@@ -1,27 +1,67 @@
-//! Attention of every row over its own slot's positions.
+//! The one seam for attention: storing keys and values, and reading them.
 
-use rayon::prelude::*;
+use crate::kernel::{
+    Crew, HeadPreparation, HeadRows, HeadShape, KvPages, PageId, Plan, Position, attend,
+};
 
-use super::cache::LayerCache;
-use super::forward::Row;
-use super::kernel::{HeadGroup, attend};
-use super::shape::ModelShape;
+/// Keeps the keys and values of all sequences, and attends to them.
+///
+/// Activations cross the seam as slices in the host's memory; they are small beside the weights
+/// and the stored keys and values, which stay where the implementor has them.
+pub(crate) trait Attention: Send {
+    /// Prepares for a pass: its rows, and the pages of each sequence that they name, up to the
+    /// rows' own positions at least. No two rows may have one place.
+    fn begin(&mut self, rows: &[Position], tables: &[&[PageId]]);
 
-/// Each row attends to its slot's positions up to its own, so that chunks of a prompt and
-/// single new tokens mix freely; `queries` and `output` are `[rows, heads, head_dim]`.
-pub(super) fn attention(
-    shape: &ModelShape,
-    cache: &LayerCache,
-    rows: &[Row],
-    queries: &[f32],
-    output: &mut [f32],
-) {
-    let group_width = shape.heads / shape.kv_heads * shape.head_dim;
-    let jobs = output.par_chunks_mut(group_width).zip(queries.par_chunks(group_width));
-    jobs.enumerate().for_each_init(Vec::new, |weights, (job, (output, queries))| {
-        let row = &rows[job / shape.kv_heads];
-        let (keys, values) = cache.read(row.slot, job % shape.kv_heads, row.position + 1);
-        let group = HeadGroup { queries, keys, values, head_dim: shape.head_dim };
-        attend(&group, weights, output);
-    });
+    /// One layer of the pass: prepares queries and keys, stores keys and values, and lets every
+    /// row attend to its sequence's positions up to its own, those of this pass among them.
+    ///
+    /// `output` is like the queries, `[rows, heads, head_dim]`.
+    fn attend(
+        &mut self,
+        crew: Crew<'_>,
+        layer: usize,
+        preparation: &HeadPreparation<'_>,
+        heads: HeadRows<'_>,
+        output: &mut [f32],
+    );
+
+    /// Copies the first `positions` positions of a page to another, all layers.
+    #[expect(dead_code, reason = "no page is shared yet")]
+    fn copy_page(&mut self, from: PageId, to: PageId, positions: usize);
+}
+
+/// Attention on the processor, with keys and values as 16-bit floats.
+pub(crate) struct HostAttention {
+    pages: KvPages,
+    plan: Plan,
+}
+
+impl HostAttention {
+    /// Room for `pages` pages.
+    pub(crate) fn new(shape: HeadShape, pages: usize) -> Self {
+        Self { pages: KvPages::new(shape, pages), plan: Plan::default() }
+    }
+}
+
+impl Attention for HostAttention {
+    fn begin(&mut self, rows: &[Position], tables: &[&[PageId]]) {
+        self.plan = Plan::new(self.pages.shape(), rows, tables);
+    }
+
+    fn attend(
+        &mut self,
+        crew: Crew<'_>,
+        layer: usize,
+        preparation: &HeadPreparation<'_>,
+        mut heads: HeadRows<'_>,
+        output: &mut [f32],
+    ) {
+        self.pages.store(crew, layer, &self.plan, preparation, heads.reborrow());
+        attend(crew, &self.pages, layer, &self.plan, heads.queries, output);
+    }
+
+    fn copy_page(&mut self, from: PageId, to: PageId, positions: usize) {
+        self.pages.copy_page(from, to, positions);
+    }
 }

@@ -1,131 +1,164 @@
 //! One pass of many rows through all layers.
 
-use rayon::prelude::*;
+use crate::kernel::{
+    Crew, HeadPreparation, HeadRows, Norm, PageId, Position, TurnPairs, gate as apply_gate,
+};
 
-use super::KvCache;
-use super::attention::attention;
+use super::attention::Attention;
 use super::linear::ProductScratch;
-use super::norm::{norm_heads, rms_norm};
+use super::shape::RopePairs;
 use super::weights::{Layer, Model};
 
 /// One token of one sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// Which stretch of the cache holds its sequence.
-    pub(crate) slot: usize,
+    /// Which of the pass's page tables belongs to its sequence.
+    pub(crate) sequence: usize,
     /// Place in the sequence, from 0.
     pub(crate) position: usize,
     /// The token there.
     pub(crate) token: u32,
 }
 
+/// What one pass computes.
+#[derive(Clone, Copy)]
+pub(crate) struct Pass<'a> {
+    /// Rows of one sequence come in rising positions without a gap after those that are stored;
+    /// sequences mix freely. Tokens are below the vocabulary.
+    pub(crate) rows: &'a [Row],
+    /// Every sequence's pages, those for its rows included.
+    pub(crate) tables: &'a [&'a [PageId]],
+    /// Numbers of the rows whose logits are asked for.
+    pub(crate) wanted: &'a [usize],
+}
+
 /// Memory between layers, kept from one pass to the next.
 #[derive(Default)]
 pub(crate) struct Scratch {
+    positions: Vec<usize>,
     hidden: Vec<f32>,
     normed: Vec<f32>,
     queries: Vec<f32>,
     keys: Vec<f32>,
     values: Vec<f32>,
     mixed: Vec<f32>,
+    /// What the part before adds to `hidden`; added by the norm that comes next.
     added: Vec<f32>,
     gate: Vec<f32>,
     up: Vec<f32>,
+    /// The wanted rows of `hidden` and `added`.
+    last_hidden: Vec<f32>,
+    last_added: Vec<f32>,
     logits: Vec<f32>,
     products: ProductScratch,
 }
 
 impl Model {
-    /// Computes `rows` and gives the logits of the rows numbered in `wanted`, in that order, as
-    /// `[wanted, vocabulary]`.
-    ///
-    /// Rows of one slot come in rising positions without a gap after what the cache has of that
-    /// slot; slots mix freely. Positions must be below what the cache and the model were made
-    /// for, tokens below the vocabulary.
+    /// Computes a pass and gives the wanted rows' logits in their order, `[wanted, vocabulary]`.
     pub(crate) fn forward<'a>(
         &self,
-        cache: &mut KvCache,
-        rows: &[Row],
-        wanted: &[usize],
+        crew: Crew<'_>,
+        attention: &mut dyn Attention,
+        pass: Pass<'_>,
         scratch: &'a mut Scratch,
     ) -> &'a mut [f32] {
-        let hidden = self.shape.hidden;
-        scratch.resize(self, rows.len(), wanted.len());
-        for (row, embedding) in rows.iter().zip(scratch.hidden.chunks_exact_mut(hidden)) {
+        scratch.resize(self, pass.rows.len(), pass.wanted.len());
+        self.begin(attention, pass, scratch);
+        for (number, layer) in self.layers.iter().enumerate() {
+            self.attend(crew, (number, layer), attention, scratch);
+            self.feed_forward(crew, layer, scratch);
+        }
+        self.output(crew, pass.wanted, scratch);
+        &mut scratch.logits
+    }
+
+    /// Tokens become embeddings; attention learns where the rows belong.
+    fn begin(&self, attention: &mut dyn Attention, pass: Pass<'_>, scratch: &mut Scratch) {
+        let embeddings = scratch.hidden.chunks_exact_mut(self.shape.hidden);
+        for (row, embedding) in pass.rows.iter().zip(embeddings) {
             self.embedding.copy_row(row.token as usize, embedding);
         }
-        for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
-            self.attend(layer, cache, rows, scratch);
-            self.feed_forward(layer, scratch);
-        }
-        for (place, row) in wanted.iter().enumerate() {
-            let from = &scratch.hidden[row * hidden..(row + 1) * hidden];
-            scratch.added[place * hidden..(place + 1) * hidden].copy_from_slice(from);
-        }
-        let last = wanted.len() * hidden;
-        let normed = &mut scratch.normed[..last];
-        rms_norm(&scratch.added[..last], &self.output_norm, self.shape.norm_epsilon, normed);
-        if !wanted.is_empty() {
-            let output = self.output.as_ref().unwrap_or(&self.embedding);
-            output.apply(normed, &mut scratch.products, &mut scratch.logits);
-        }
-        &mut scratch.logits
+        scratch.added.fill(0.0);
+        scratch.positions.clear();
+        scratch.positions.extend(pass.rows.iter().map(|row| row.position));
+        let place = |row: &Row| Position { sequence: row.sequence, position: row.position };
+        let rows: Vec<Position> = pass.rows.iter().map(place).collect();
+        attention.begin(&rows, pass.tables);
     }
 
     fn attend(
         &self,
-        layer: &Layer,
-        cache: &mut super::cache::LayerCache,
-        rows: &[Row],
+        crew: Crew<'_>,
+        (number, layer): (usize, &Layer),
+        attention: &mut dyn Attention,
         scratch: &mut Scratch,
     ) {
-        let shape = &self.shape;
-        let Scratch { hidden, normed, queries, keys, values, mixed, added, products, .. } = scratch;
-        rms_norm(hidden, &layer.attention_norm, shape.norm_epsilon, normed);
+        let Scratch {
+            hidden,
+            normed,
+            queries,
+            keys,
+            values,
+            mixed,
+            added,
+            products,
+            positions,
+            ..
+        } = scratch;
+        self.norm(&layer.attention_norm).run(crew, hidden, added, normed);
         layer.query.apply(normed, products, queries);
         layer.key.apply(normed, products, keys);
         layer.value.apply(normed, products, values);
-        for (numbers, bias) in [
-            (&mut *queries, &layer.query_bias),
-            (&mut *keys, &layer.key_bias),
-            (&mut *values, &layer.value_bias),
-        ] {
-            if !bias.is_empty() {
-                numbers.chunks_exact_mut(bias.len()).for_each(|numbers| add(numbers, bias));
-            }
-        }
-        for (heads, norm) in [(&mut *queries, &layer.query_norm), (&mut *keys, &layer.key_norm)] {
-            if !norm.is_empty() {
-                norm_heads(heads, norm, shape.norm_epsilon);
-            }
-        }
-        let per_row = queries
-            .chunks_exact_mut(shape.query_width())
-            .zip(keys.chunks_exact_mut(shape.kv_width()))
-            .zip(values.chunks_exact(shape.kv_width()));
-        for (row, ((query, key), value)) in rows.iter().zip(per_row) {
-            self.rope.turn(query, row.position);
-            self.rope.turn(key, row.position);
-            cache.write(row.slot, row.position, key, value);
-        }
-        attention(shape, cache, rows, queries, mixed);
+        let preparation = HeadPreparation {
+            shape: self.shape.heads(),
+            query_bias: &layer.query_bias,
+            key_bias: &layer.key_bias,
+            value_bias: &layer.value_bias,
+            query_norm: &layer.query_norm,
+            key_norm: &layer.key_norm,
+            norm_epsilon: self.shape.norm_epsilon,
+            positions,
+            turns: self.rope.turns(),
+            pairs: match self.shape.rope_pairs {
+                RopePairs::Neighbours => TurnPairs::Neighbours,
+                RopePairs::Halves => TurnPairs::Halves,
+            },
+        };
+        let heads = HeadRows { queries, keys, values };
+        attention.attend(crew, number, &preparation, heads, mixed);
         layer.attention_output.apply(mixed, products, added);
-        add(hidden, added);
     }
 
-    fn feed_forward(&self, layer: &Layer, scratch: &mut Scratch) {
+    fn feed_forward(&self, crew: Crew<'_>, layer: &Layer, scratch: &mut Scratch) {
         let Scratch { hidden, normed, added, gate, up, products, .. } = scratch;
-        rms_norm(hidden, &layer.feed_forward_norm, self.shape.norm_epsilon, normed);
+        self.norm(&layer.feed_forward_norm).run(crew, hidden, added, normed);
         layer.gate.apply(normed, products, gate);
         layer.up.apply(normed, products, up);
-        let width = self.shape.feed_forward;
-        gate.par_chunks_mut(width).zip(up.par_chunks(width)).for_each(|(gate, up)| {
-            for (gate, up) in gate.iter_mut().zip(up) {
-                *gate *= up / (1.0 + (-*gate).exp());
-            }
-        });
+        apply_gate(crew, gate, up);
         layer.down.apply(gate, products, added);
-        add(hidden, added);
+    }
+
+    /// The wanted rows' logits.
+    fn output(&self, crew: Crew<'_>, wanted: &[usize], scratch: &mut Scratch) {
+        if wanted.is_empty() {
+            return;
+        }
+        let Scratch { hidden, added, last_hidden, last_added, normed, products, logits, .. } =
+            scratch;
+        for (all, last) in [(&*hidden, &mut *last_hidden), (&*added, &mut *last_added)] {
+            last.clear();
+            for row in wanted {
+                last.extend_from_slice(&all[row * self.shape.hidden..][..self.shape.hidden]);
+            }
+        }
+        let normed = &mut normed[..last_hidden.len()];
+        self.norm(&self.output_norm).run(crew, last_hidden, last_added, normed);
+        let output = self.output.as_ref().unwrap_or(&self.embedding);
+        output.apply(normed, products, logits);
+    }
+
+    fn norm<'a>(&self, weight: &'a [f32]) -> Norm<'a> {
+        Norm { weight, epsilon: self.shape.norm_epsilon }
     }
 }
 
@@ -146,11 +179,5 @@ impl Scratch {
             buffer.resize(rows * width, 0.0);
         }
         self.logits.resize(wanted * model.vocabulary, 0.0);
-    }
-}
-
-fn add(sum: &mut [f32], addend: &[f32]) {
-    for (sum, addend) in sum.iter_mut().zip(addend) {
-        *sum += addend;
     }
 }

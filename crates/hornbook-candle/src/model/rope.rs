@@ -1,13 +1,11 @@
 //! Rotary position embedding.
 
-use super::shape::{ModelShape, RopePairs};
+use super::shape::ModelShape;
 
 /// Cosine and sine of every position and pair of numbers.
 pub(super) struct RopeTable {
     /// `[positions, head_dim / 2]`, cosine then sine.
     turns: Vec<(f32, f32)>,
-    pairs: usize,
-    order: RopePairs,
 }
 
 impl RopeTable {
@@ -31,30 +29,11 @@ impl RopeTable {
                 })
             })
             .collect();
-        Self { turns, pairs, order: shape.rope_pairs }
+        Self { turns }
     }
 
-    /// Turns all heads of one row.
-    pub(super) fn turn(&self, heads: &mut [f32], position: usize) {
-        let turns = &self.turns[position * self.pairs..(position + 1) * self.pairs];
-        for head in heads.chunks_exact_mut(2 * self.pairs) {
-            match self.order {
-                RopePairs::Neighbours => {
-                    for (pair, turn) in head.chunks_exact_mut(2).zip(turns) {
-                        (pair[0], pair[1]) = turned(pair[0], pair[1], *turn);
-                    }
-                }
-                RopePairs::Halves => {
-                    let (lefts, rights) = head.split_at_mut(self.pairs);
-                    for ((left, right), turn) in lefts.iter_mut().zip(rights).zip(turns) {
-                        (*left, *right) = turned(*left, *right, *turn);
-                    }
-                }
-            }
-        }
+    /// Cosine and sine of every pair at every position, `[positions, head_dim / 2]`.
+    pub(super) fn turns(&self) -> &[(f32, f32)] {
+        &self.turns
     }
-}
-
-fn turned(left: f32, right: f32, (cosine, sine): (f32, f32)) -> (f32, f32) {
-    (left * cosine - right * sine, left * sine + right * cosine)
 }

@@ -2,6 +2,7 @@
 
 use crate::LoadError;
 use crate::gguf::{Metadata, MetadataExt, Value};
+use crate::kernel::HeadShape;
 
 const RUNS: &str = "llama, qwen2 and qwen3 models with full rotary embedding and no scaling of it";
 const LAYERS_MAX: u64 = 256;
@@ -127,6 +128,16 @@ impl ModelShape {
             rope_base,
             rope_pairs: architecture.rope_pairs(),
         })
+    }
+
+    /// The sizes of attention.
+    pub(crate) fn heads(&self) -> HeadShape {
+        HeadShape {
+            layers: self.layers,
+            heads: self.heads,
+            kv_heads: self.kv_heads,
+            head_dim: self.head_dim,
+        }
     }
 
     /// Numbers of all query heads of one row.

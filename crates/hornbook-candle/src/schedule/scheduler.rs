@@ -8,7 +8,8 @@ use hornbook_types::FieldError;
 use rayon::prelude::*;
 use tokio::sync::mpsc;
 
-use crate::model::{KvCache, Model, Row, Scratch};
+use crate::kernel::{Crew, Isa, PageId, Team};
+use crate::model::{Attention, Model, Pass, Row, Scratch};
 use crate::sample::Sampler;
 use crate::text::{ChatTemplate, PromptError, TextTokenizer, encode_text};
 
@@ -22,7 +23,9 @@ pub(crate) const PROMPT_ROWS_PER_STEP: usize = 128;
 /// Everything that the engine's thread owns.
 pub(crate) struct Scheduler {
     pub(crate) model: Model,
-    pub(crate) cache: KvCache,
+    pub(crate) attention: Box<dyn Attention>,
+    pub(crate) team: Team,
+    pub(crate) isa: Isa,
     pub(crate) tokenizer: Arc<TextTokenizer>,
     pub(crate) chat: ChatTemplate,
     pub(crate) model_name: String,
@@ -40,16 +43,22 @@ pub(crate) struct Desk {
     rows: Vec<Row>,
     wanted: Vec<usize>,
     scratch: Scratch,
+    /// Every slot's pages, its own from beginning to end.
+    tables: Vec<Vec<PageId>>,
 }
 
 impl Desk {
-    pub(crate) fn new(slots: usize) -> Self {
+    pub(crate) fn new(slots: usize, pages_per_slot: usize) -> Self {
+        let first = |slot: usize| (slot * pages_per_slot) as u32;
         Self {
             active: Vec::with_capacity(slots),
             free_slots: (0..slots).rev().collect(),
             rows: Vec::new(),
             wanted: Vec::new(),
             scratch: Scratch::default(),
+            tables: (0..slots)
+                .map(|slot| (first(slot)..first(slot + 1)).map(PageId).collect())
+                .collect(),
         }
     }
 }
@@ -156,16 +165,19 @@ impl Scheduler {
 
     /// One pass: a new token for every sequence being written, and a share of the prompts.
     fn step(&mut self) {
-        let Self { model, cache, tokenizer, context_tokens, pool, desk, .. } = self;
-        let Desk { active, rows, wanted, scratch, .. } = desk;
+        let Self { model, attention, team, isa, tokenizer, context_tokens, pool, desk, .. } = self;
+        let Desk { active, rows, wanted, scratch, tables, .. } = desk;
+        let crew = Crew { team, isa: *isa };
         rows.clear();
         wanted.clear();
         let mut prompt_rows = PROMPT_ROWS_PER_STEP;
         for sequence in active.iter_mut() {
             sequence.add_rows(&mut prompt_rows, rows, wanted);
         }
+        let tables: Vec<&[PageId]> = tables.iter().map(Vec::as_slice).collect();
+        let pass = Pass { rows, tables: &tables, wanted };
         pool.install(|| {
-            let logits = model.forward(cache, rows, wanted, scratch);
+            let logits = model.forward(crew, attention.as_mut(), pass, scratch);
             let per_sequence = logits.chunks_exact_mut(model.vocabulary());
             let awaiting: Vec<_> = active
                 .iter_mut()

@@ -87,14 +87,16 @@ impl Sequence {
     ) {
         let slot = self.slot;
         if let Some(token) = self.last {
-            rows.push(Row { slot, position: self.cached, token });
+            rows.push(Row { sequence: slot, position: self.cached, token });
             self.cached += 1;
             self.awaits_logits = true;
         } else {
             let end = self.prompt.len().min(self.cached + *prompt_rows);
             *prompt_rows -= end - self.cached;
             let chunk = self.prompt[self.cached..end].iter().zip(self.cached..);
-            rows.extend(chunk.map(|(token, position)| Row { slot, position, token: *token }));
+            let row =
+                |(token, position): (&u32, usize)| Row { sequence: slot, position, token: *token };
+            rows.extend(chunk.map(row));
             self.cached = end;
             self.awaits_logits = end == self.prompt.len();
         }

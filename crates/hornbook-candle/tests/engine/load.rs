@@ -236,7 +236,8 @@ fn impossible_settings_are_named() -> Result<(), Box<dyn Error>> {
         config.slots = 3;
         config.context_tokens = 100;
     })?;
-    // Keys and values, 4 bytes, 2 layers, 3 slots, 2 heads of 4 numbers, 100 positions.
-    assert_eq!(loaded.engine.kv_bytes(), 2 * 4 * 2 * 3 * (2 * 4) * 100);
+    // Keys and values, 2 bytes, 2 layers, 3 slots of 7 pages, 2 heads of 4 numbers, of which
+    // blocks of 16 are made, 16 positions.
+    assert_eq!(loaded.engine.kv_bytes(), 2 * 2 * 2 * (3 * 7) * (2 * 16) * 16);
     Ok(())
 }
