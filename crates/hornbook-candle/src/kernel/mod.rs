@@ -14,6 +14,7 @@ mod matmul;
 mod pack;
 mod quantise;
 mod rows;
+pub(crate) mod scan;
 mod shared;
 mod team;
 

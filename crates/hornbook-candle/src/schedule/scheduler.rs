@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::kernel::{Crew, Isa, PageId, Team};
 use crate::model::{Attention, Model, Pass, Row, Scratch};
-use crate::sample::Sampler;
+use crate::sample::{Sampler, SamplerStart, check_vocabulary};
 use crate::text::{ChatTemplate, PromptError, TextTokenizer, encode_text};
 
 use super::sequence::{Sequence, Start};
@@ -111,13 +111,15 @@ impl Scheduler {
             let _ = reply.send(Err(answer::stopped()));
             return;
         };
-        let sampler = Sampler::new(
-            &request.sampling,
-            request.seed,
-            self.model.vocabulary(),
-            &prompt,
-            self.tokenizer.ends(),
-        );
+        let sampler = Sampler::new(SamplerStart {
+            sampling: &request.sampling,
+            seed: request.seed,
+            vocabulary: self.model.vocabulary(),
+            prompt: &prompt,
+            ends: self.tokenizer.ends(),
+            logprobs: request.logprobs,
+            isa: self.isa,
+        });
         self.desk.active.push(Sequence::new(Start {
             slot,
             prompt,
@@ -137,6 +139,7 @@ impl Scheduler {
         if let Some(fault) = faults.first() {
             return Err(answer::rejected(format!("{} {}", fault.pointer, fault.detail)));
         }
+        check_vocabulary(&request.sampling, self.model.vocabulary()).map_err(answer::rejected)?;
         let prompt = self.encode(&request.input).map_err(|reason| answer::bad_prompt(&reason))?;
         if prompt.is_empty() {
             return Err(answer::bad_prompt(&crate::text::PromptError::Empty));

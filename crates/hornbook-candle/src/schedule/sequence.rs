@@ -1,12 +1,12 @@
 //! One prompt under way: what was fed to the model, and the answer so far.
 
-use hornbook_inference::Completion;
+use hornbook_inference::{Completion, DrawnLogprob, TokenLogprob};
 use hornbook_types::{FinishReason, Usage, limits::ANSWER_BYTES};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Row;
-use crate::sample::{NoToken, Sampler};
+use crate::sample::{Logprobs, NoToken, Sampler};
 use crate::text::TextTokenizer;
 
 use super::Answer;
@@ -22,6 +22,8 @@ pub(super) struct Sequence {
     /// Tokens drawn, the end mark left out.
     drawn: usize,
     text: Vec<u8>,
+    /// One per drawn token where they were asked for.
+    logprobs: Vec<DrawnLogprob>,
     max_tokens: usize,
     sampler: Sampler,
     cancel: CancellationToken,
@@ -51,6 +53,7 @@ impl Sequence {
             last: None,
             drawn: 0,
             text: Vec::new(),
+            logprobs: Vec::new(),
             max_tokens,
             sampler,
             cancel,
@@ -112,13 +115,14 @@ impl Sequence {
         tokenizer: &TextTokenizer,
         context_tokens: usize,
     ) {
-        let token = match self.sampler.draw(logits) {
-            Ok(token) => token,
+        let drawn = match self.sampler.draw(logits) {
+            Ok(drawn) => drawn,
             Err(NoToken) => {
                 self.finished = Some(Err(NoToken));
                 return;
             }
         };
+        let token = drawn.token;
         if tokenizer.is_end(token) {
             self.finished = Some(Ok(FinishReason::Stop));
             return;
@@ -126,6 +130,7 @@ impl Sequence {
         self.last = Some(token);
         self.drawn += 1;
         self.text.extend_from_slice(tokenizer.bytes(token));
+        self.logprobs.extend(drawn.logprobs.map(|logprobs| told(token, &logprobs, tokenizer)));
         let is_full = self.prompt.len() + self.drawn >= context_tokens;
         if self.drawn >= self.max_tokens || is_full || self.text.len() >= ANSWER_BYTES {
             self.finished = Some(Ok(FinishReason::Length));
@@ -148,7 +153,7 @@ impl Sequence {
                     },
                     usage_estimated: false,
                     model: model.to_owned(),
-                    logprobs: Vec::new(),
+                    logprobs: self.logprobs,
                 })
             }
             Some(Err(NoToken)) => Err(super::answer::no_token()),
@@ -160,6 +165,15 @@ impl Sequence {
     /// Ends the sequence with an error.
     pub(super) fn fail(self, error: hornbook_inference::CompletionError) {
         let _ = self.reply.send(Err(error));
+    }
+}
+
+/// Log-probabilities with the tokens' bytes, as callers get them.
+fn told(token: u32, logprobs: &Logprobs, tokenizer: &TextTokenizer) -> DrawnLogprob {
+    let of = |token, logprob| TokenLogprob { bytes: tokenizer.bytes(token).to_vec(), logprob };
+    DrawnLogprob {
+        token: of(token, logprobs.drawn),
+        top: logprobs.top.iter().map(|(token, logprob)| of(*token, *logprob)).collect(),
     }
 }
 
