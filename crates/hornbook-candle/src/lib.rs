@@ -14,6 +14,8 @@
 //! by itself, each sum in one fixed order.
 
 mod config;
+mod dense;
+mod embed;
 mod engine;
 mod error;
 mod gguf;
@@ -27,6 +29,10 @@ mod text;
 
 pub use config::{
     CONTEXT_TOKENS_MIN, EngineConfig, KV_BYTES_MAX, QUEUE_PROMPTS, SLOTS_MAX, THREADS_MAX,
+};
+pub use embed::{
+    EMBEDDING_TEXT_BYTES_MAX, EmbedError, EmbeddingLoadError, EmbeddingModel, Overlong,
+    TextEmbedding,
 };
 pub use engine::Engine;
 pub use error::LoadError;
