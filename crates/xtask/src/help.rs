@@ -15,6 +15,7 @@ usage: cargo xtask VERB
   arrows                   check which crate uses which
   compose                  check docker-compose.yml
   model                    fetch the small real model and print where it lies
+  embedding-model          the same for the small embedding model
   openapi                  write docs/openapi.json anew from the built service
   help                     this"
     );

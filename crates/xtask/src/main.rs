@@ -45,6 +45,9 @@ fn run(verb: &str, arguments: &[String], ambient: &Ambient) -> Outcome {
         "arrows" => arrows::run(ambient),
         "compose" => compose::run(ambient),
         "model" => model::fetch(ambient).map(|path| println!("{}", path.display())),
+        "embedding-model" => {
+            model::fetch_embedder(ambient).map(|path| println!("{}", path.display()))
+        }
         "openapi" => openapi::run(ambient),
         "help" | "--help" | "-h" => {
             help::run();

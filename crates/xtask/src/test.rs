@@ -16,6 +16,7 @@ const FULL_PROPTEST_CASES: &str = "10000";
 struct Surroundings {
     postgres: TestPostgres,
     model: PathBuf,
+    embedding_model: PathBuf,
     venv: PathBuf,
     chromium: PathBuf,
     chromedriver: PathBuf,
@@ -87,6 +88,7 @@ fn prepare(ambient: &Ambient) -> Outcome<Surroundings> {
     browser::packages(ambient)?;
     Ok(Surroundings {
         model: model::fetch(ambient)?,
+        embedding_model: model::fetch_embedder(ambient)?,
         venv: python::environment(ambient)?,
         chromium: install::chromium(ambient).ok_or("no Chromium")?,
         chromedriver: ambient.find("chromedriver").ok_or("no chromedriver")?,
@@ -116,6 +118,7 @@ fn tests(ambient: &Ambient, found: &Surroundings, full: bool, filters: &[&String
         .env("HORNBOOK_TEST_DATABASE_URL", found.postgres.url())
         .env("HORNBOOK_BIN", ambient.hornbook())
         .env("HORNBOOK_TEST_MODEL", &found.model)
+        .env("HORNBOOK_TEST_EMBEDDING_MODEL", &found.embedding_model)
         .env("HORNBOOK_TEST_VENV", &found.venv)
         .env("HORNBOOK_CHROMIUM", &found.chromium)
         .env("HORNBOOK_CHROMEDRIVER", &found.chromedriver)
