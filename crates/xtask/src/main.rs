@@ -3,6 +3,7 @@
 
 mod ambient;
 mod arrows;
+mod bench;
 mod browser;
 mod compose;
 mod help;
@@ -43,6 +44,7 @@ fn run(verb: &str, arguments: &[String], ambient: &Ambient) -> Outcome {
         "test" => test::run(arguments, ambient),
         "quickstart" => quickstart::run(arguments, ambient),
         "arrows" => arrows::run(ambient),
+        "bench" => bench::run(arguments, ambient),
         "compose" => compose::run(ambient),
         "model" => model::fetch(ambient).map(|path| println!("{}", path.display())),
         "embedding-model" => {

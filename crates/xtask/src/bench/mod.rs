@@ -1,0 +1,32 @@
+//! `cargo xtask bench`: how fast the local engine is, beside llama.cpp on the same machine.
+
+mod contests;
+mod engine;
+mod figure;
+mod http;
+mod job;
+mod llama_cpp;
+mod machine;
+mod memory;
+mod options;
+mod ours;
+mod process;
+mod report;
+mod run;
+mod service;
+mod setting;
+mod table;
+mod theirs;
+mod tuning;
+
+use crate::Outcome;
+use crate::ambient::Ambient;
+
+/// Runs what the first word names.
+pub(crate) fn run(arguments: &[String], ambient: &Ambient) -> Outcome {
+    match arguments.split_first() {
+        Some((what, rest)) if what == "engine" => engine::run(rest, ambient),
+        Some((what, [])) if what == "llama-cpp" => llama_cpp::run(ambient),
+        _ => Err("needs 'engine' or 'llama-cpp'; try 'cargo xtask help'".to_owned()),
+    }
+}
