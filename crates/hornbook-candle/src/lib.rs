@@ -14,7 +14,6 @@
 //! by itself, each sum in one fixed order.
 
 mod config;
-mod dense;
 mod embed;
 mod engine;
 mod error;
@@ -25,6 +24,7 @@ mod kernel;
 mod model;
 mod sample;
 mod schedule;
+mod tensors;
 mod text;
 
 pub use config::{

@@ -4,6 +4,7 @@ use candle_core::{D, Device, Result, Tensor};
 
 use super::settings::Settings;
 use super::weights::{Affine, Layer, Norm, Weights};
+use crate::tensors::{matmul, softmax};
 
 /// A BERT encoder with its weights on a device.
 pub(super) struct Encoder {
@@ -49,8 +50,8 @@ impl Encoder {
         // [3, heads, tokens, head_dim]
         let parts = parts.permute((1, 2, 0, 3))?.contiguous()?;
         let scale = 1.0 / (head_dim as f64).sqrt();
-        let scores = parts.get(0)?.matmul(&parts.get(1)?.t()?)?.affine(scale, 0.0)?;
-        let mixed = softmax(&scores)?.matmul(&parts.get(2)?)?;
+        let scores = matmul(&parts.get(0)?, &parts.get(1)?.t()?)?.affine(scale, 0.0)?;
+        let mixed = matmul(&softmax(&scores)?, &parts.get(2)?)?;
         mixed.transpose(0, 1)?.reshape((tokens, hidden))
     }
 
@@ -65,10 +66,4 @@ impl Encoder {
 
 fn product(rows: &Tensor, affine: &Affine) -> Result<Tensor> {
     affine.weights.multiply(rows)?.broadcast_add(&affine.bias)
-}
-
-fn softmax(scores: &Tensor) -> Result<Tensor> {
-    let highest = scores.max_keepdim(D::Minus1)?;
-    let weights = scores.broadcast_sub(&highest)?.exp()?;
-    weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)
 }

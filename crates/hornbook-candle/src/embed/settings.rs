@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::EmbeddingLoadError as Error;
 use super::files;
 use super::pooling::Pooling;
-use crate::dense::UNBROKEN_INPUTS;
+use crate::tensors::UNBROKEN_INPUTS;
 
 const CONFIG: &str = "config.json";
 const SENTENCES: &str = "sentence_bert_config.json";

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::EmbeddingLoadError as Error;
 use super::settings::Settings;
-use crate::dense::Dense;
+use crate::tensors::Dense;
 
 /// The file.
 pub(super) const FILE: &str = "model.safetensors";
