@@ -24,6 +24,7 @@ usage: cargo xtask VERB
   compose                  check docker-compose.yml
   model                    fetch the small real model and print where it lies
   embedding-model          the same for the small embedding model
+  cuda-check               check that the code for NVIDIA's GPUs compiles (optional: fetches compilers)
   openapi                  write docs/openapi.json anew from the built service
   help                     this"
     );

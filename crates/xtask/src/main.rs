@@ -6,6 +6,7 @@ mod arrows;
 mod bench;
 mod browser;
 mod compose;
+mod cuda_check;
 mod help;
 mod install;
 mod model;
@@ -50,6 +51,7 @@ fn run(verb: &str, arguments: &[String], ambient: &Ambient) -> Outcome {
         "embedding-model" => {
             model::fetch_embedder(ambient).map(|path| println!("{}", path.display()))
         }
+        "cuda-check" => cuda_check::run(ambient),
         "openapi" => openapi::run(ambient),
         "help" | "--help" | "-h" => {
             help::run();
