@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{CONTEXT_TOKENS_MIN, EngineConfig, KV_BYTES_MAX, QUEUE_PROMPTS};
 use crate::gguf::{self, GgufFile};
 use crate::kernel::{Isa, PAGE_POSITIONS, Team};
-use crate::model::{HostAttention, Model, ModelShape};
+use crate::model::{Holding, HostAttention, Model, ModelShape};
 use crate::schedule::{Answer, Desk, Scheduler, Work, cancelled, gone, stopped};
 use crate::text::{ChatTemplate, TextTokenizer};
 use crate::{LoadError, config};
@@ -57,7 +57,9 @@ impl Engine {
             .thread_name(|number| format!("engine-{number}"))
             .build()
             .map_err(|error| start(error.to_string()))?;
-        let parts = pool.install(|| Parts::read(&file.bytes, &config))?;
+        let team = Team::new(threads.min(config::THREADS_MAX))
+            .map_err(|error| start(error.to_string()))?;
+        let parts = Parts::read(&file.bytes, &config, &team)?;
         drop(file.bytes);
         let (sender, inbox) = mpsc::channel(QUEUE_PROMPTS);
         let stop = Arc::new(AtomicBool::new(false));
@@ -66,8 +68,7 @@ impl Engine {
         let pages = config.slots * pages_per_slot;
         let scheduler = Scheduler {
             attention: Box::new(HostAttention::new(parts.model.shape().heads(), pages)),
-            team: Team::new(threads.min(config::THREADS_MAX))
-                .map_err(|error| start(error.to_string()))?,
+            team,
             isa,
             model: parts.model,
             tokenizer: Arc::clone(&tokenizer),
@@ -200,7 +201,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn read(bytes: &[u8], config: &EngineConfig) -> Result<Self, LoadError> {
+    fn read(bytes: &[u8], config: &EngineConfig, team: &Team) -> Result<Self, LoadError> {
         let file = GgufFile::parse(bytes)?;
         let shape = ModelShape::read(&file.metadata)?;
         let context_tokens = config.context_tokens.min(shape.context_tokens);
@@ -223,7 +224,14 @@ impl Parts {
         )?;
         let tokenizer = TextTokenizer::read(&file.metadata)?;
         let chat = ChatTemplate::read(&file.metadata)?;
-        let model = Model::load(&file, shape, tokenizer.vocabulary(), context_tokens)?;
+        let model = Model::load(
+            &file,
+            shape,
+            tokenizer.vocabulary(),
+            context_tokens,
+            team,
+            Holding::Tiles,
+        )?;
         Ok(Self { model, tokenizer, chat, context_tokens, kv_bytes })
     }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::LoadError;
 
-pub(crate) use directory::GgufFile;
+pub(crate) use directory::{GgufFile, TensorInfo};
 pub(crate) use value::{MetadataExt, Value};
 
 /// Largest model file; a larger one would not fit once its weights are 32-bit floats.

@@ -23,7 +23,7 @@ pub(crate) use crew::Crew;
 pub use isa::InstructionSet;
 pub(crate) use isa::Isa;
 pub(crate) use matmul::{Product, multiply};
-pub(crate) use pack::{BLOCK_INPUTS, PackError, PackedMatrix};
+pub(crate) use pack::PackedMatrix;
 pub(crate) use quantise::{Filling, QuantisedRows};
 pub(crate) use rows::{HeadPreparation, HeadRows, Norm, TurnPairs, gate};
 pub(crate) use team::Team;

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::pack::{BLOCK_INPUTS, Line, bytes_of};
-use super::{InstructionSet, Isa, Team};
+use super::{Crew, InstructionSet, Isa};
 
 /// Most rows of a group: with 12 sums of 16 outputs and 12 of the block, two tiles leave a few of
 /// AVX-512's 32 registers for weights.
@@ -55,19 +55,28 @@ pub(crate) struct Filling {
     pub(crate) grain: usize,
 }
 
+/// Fewest rows that one thread quantises at once: fewer are not worth another's waking up.
+const ROWS_PER_THREAD: usize = 4;
+
+impl Filling {
+    /// Whole rows, made one at a time.
+    pub(crate) fn whole_rows(rows: usize, inputs: usize) -> Self {
+        Self { rows, inputs, parts: 1, grain: ROWS_PER_THREAD }
+    }
+}
+
 impl QuantisedRows {
     /// Makes rows and quantises them: `make` is called once with every row, part of it and the
     /// place for that part's numbers, on all threads.
     pub(crate) fn fill(
         &mut self,
-        team: &Team,
-        isa: Isa,
+        crew: Crew<'_>,
         filling: Filling,
         make: impl Fn(usize, usize, &mut [f32]) + Sync,
     ) {
         let writer = self.resize(filling);
         let width = filling.inputs / filling.parts;
-        team.run(filling.rows * filling.parts, filling.grain, |units| {
+        crew.team.run(filling.rows * filling.parts, filling.grain, |units| {
             let mut numbers = vec![0.0; width];
             for unit in units {
                 let (row, part) = (unit / filling.parts, unit % filling.parts);
@@ -75,25 +84,25 @@ impl QuantisedRows {
                 // SAFETY: the team hands out every unit once, and units are different parts.
                 #[expect(unsafe_code, reason = "parts are written by one thread each")]
                 unsafe {
-                    writer.write(isa, row, part * (width / BLOCK_INPUTS), &numbers);
+                    writer.write(crew.isa, row, part * (width / BLOCK_INPUTS), &numbers);
                 }
             }
         });
     }
 
     /// Quantises rows that lie in memory, `[rows, inputs]`, in `filling.parts` parts each.
-    pub(crate) fn copy(&mut self, team: &Team, isa: Isa, filling: Filling, input: &[f32]) {
+    pub(crate) fn copy(&mut self, crew: Crew<'_>, filling: Filling, input: &[f32]) {
         assert_eq!(input.len(), filling.rows * filling.inputs, "rows of numbers");
         let writer = self.resize(filling);
         let width = filling.inputs / filling.parts;
-        team.run(filling.rows * filling.parts, filling.grain, |units| {
+        crew.team.run(filling.rows * filling.parts, filling.grain, |units| {
             for unit in units {
                 let (row, part) = (unit / filling.parts, unit % filling.parts);
                 let numbers = &input[unit * width..][..width];
                 // SAFETY: the team hands out every unit once, and units are different parts.
                 #[expect(unsafe_code, reason = "parts are written by one thread each")]
                 unsafe {
-                    writer.write(isa, row, part * (width / BLOCK_INPUTS), numbers);
+                    writer.write(crew.isa, row, part * (width / BLOCK_INPUTS), numbers);
                 }
             }
         });

@@ -4,6 +4,8 @@ use crate::kernel::{
     Crew, HeadPreparation, HeadRows, HeadShape, KvPages, PageId, Plan, Position, attend,
 };
 
+use super::linear::ComputeError;
+
 /// Keeps the keys and values of all sequences, and attends to them.
 ///
 /// Activations cross the seam as slices in the host's memory; they are small beside the weights
@@ -11,7 +13,7 @@ use crate::kernel::{
 pub(crate) trait Attention: Send {
     /// Prepares for a pass: its rows, and the pages of each sequence that they name, up to the
     /// rows' own positions at least. No two rows may have one place.
-    fn begin(&mut self, rows: &[Position], tables: &[&[PageId]]);
+    fn begin(&mut self, rows: &[Position], tables: &[&[PageId]]) -> Result<(), ComputeError>;
 
     /// One layer of the pass: prepares queries and keys, stores keys and values, and lets every
     /// row attend to its sequence's positions up to its own, those of this pass among them.
@@ -24,11 +26,12 @@ pub(crate) trait Attention: Send {
         preparation: &HeadPreparation<'_>,
         heads: HeadRows<'_>,
         output: &mut [f32],
-    );
+    ) -> Result<(), ComputeError>;
 
     /// Copies the first `positions` positions of a page to another, all layers.
     #[expect(dead_code, reason = "no page is shared yet")]
-    fn copy_page(&mut self, from: PageId, to: PageId, positions: usize);
+    fn copy_page(&mut self, from: PageId, to: PageId, positions: usize)
+    -> Result<(), ComputeError>;
 }
 
 /// Attention on the processor, with keys and values as 16-bit floats.
@@ -45,8 +48,9 @@ impl HostAttention {
 }
 
 impl Attention for HostAttention {
-    fn begin(&mut self, rows: &[Position], tables: &[&[PageId]]) {
+    fn begin(&mut self, rows: &[Position], tables: &[&[PageId]]) -> Result<(), ComputeError> {
         self.plan = Plan::new(self.pages.shape(), rows, tables);
+        Ok(())
     }
 
     fn attend(
@@ -56,12 +60,19 @@ impl Attention for HostAttention {
         preparation: &HeadPreparation<'_>,
         mut heads: HeadRows<'_>,
         output: &mut [f32],
-    ) {
+    ) -> Result<(), ComputeError> {
         self.pages.store(crew, layer, &self.plan, preparation, heads.reborrow());
         attend(crew, &self.pages, layer, &self.plan, heads.queries, output);
+        Ok(())
     }
 
-    fn copy_page(&mut self, from: PageId, to: PageId, positions: usize) {
+    fn copy_page(
+        &mut self,
+        from: PageId,
+        to: PageId,
+        positions: usize,
+    ) -> Result<(), ComputeError> {
         self.pages.copy_page(from, to, positions);
+        Ok(())
     }
 }

@@ -1,11 +1,11 @@
 //! One pass of many rows through all layers.
 
 use crate::kernel::{
-    Crew, HeadPreparation, HeadRows, Norm, PageId, Position, TurnPairs, gate as apply_gate,
+    Crew, Filling, HeadPreparation, HeadRows, Norm, PageId, Position, TurnPairs, gate as apply_gate,
 };
 
 use super::attention::Attention;
-use super::linear::ProductScratch;
+use super::linear::{ComputeError, Multiplication, Rows, Wants};
 use super::shape::RopePairs;
 use super::weights::{Layer, Model};
 
@@ -50,7 +50,7 @@ pub(crate) struct Scratch {
     last_hidden: Vec<f32>,
     last_added: Vec<f32>,
     logits: Vec<f32>,
-    products: ProductScratch,
+    inputs: Rows,
 }
 
 impl Model {
@@ -61,29 +61,34 @@ impl Model {
         attention: &mut dyn Attention,
         pass: Pass<'_>,
         scratch: &'a mut Scratch,
-    ) -> &'a mut [f32] {
+    ) -> Result<&'a mut [f32], ComputeError> {
         scratch.resize(self, pass.rows.len(), pass.wanted.len());
-        self.begin(attention, pass, scratch);
+        self.begin(attention, pass, scratch)?;
         for (number, layer) in self.layers.iter().enumerate() {
-            self.attend(crew, (number, layer), attention, scratch);
-            self.feed_forward(crew, layer, scratch);
+            self.attend(crew, (number, layer), attention, scratch)?;
+            self.feed_forward(crew, layer, scratch)?;
         }
-        self.output(crew, pass.wanted, scratch);
-        &mut scratch.logits
+        self.output(crew, pass.wanted, scratch)?;
+        Ok(&mut scratch.logits)
     }
 
     /// Tokens become embeddings; attention learns where the rows belong.
-    fn begin(&self, attention: &mut dyn Attention, pass: Pass<'_>, scratch: &mut Scratch) {
+    fn begin(
+        &self,
+        attention: &mut dyn Attention,
+        pass: Pass<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), ComputeError> {
         let embeddings = scratch.hidden.chunks_exact_mut(self.shape.hidden);
         for (row, embedding) in pass.rows.iter().zip(embeddings) {
-            self.embedding.copy_row(row.token as usize, embedding);
+            self.embedding.copy_row(row.token as usize, embedding)?;
         }
         scratch.added.fill(0.0);
         scratch.positions.clear();
         scratch.positions.extend(pass.rows.iter().map(|row| row.position));
         let place = |row: &Row| Position { sequence: row.sequence, position: row.position };
         let rows: Vec<Position> = pass.rows.iter().map(place).collect();
-        attention.begin(&rows, pass.tables);
+        attention.begin(&rows, pass.tables)
     }
 
     fn attend(
@@ -92,23 +97,21 @@ impl Model {
         (number, layer): (usize, &Layer),
         attention: &mut dyn Attention,
         scratch: &mut Scratch,
-    ) {
+    ) -> Result<(), ComputeError> {
         let Scratch {
-            hidden,
-            normed,
-            queries,
-            keys,
-            values,
-            mixed,
-            added,
-            products,
-            positions,
-            ..
+            hidden, normed, queries, keys, values, mixed, added, inputs, positions, ..
         } = scratch;
         self.norm(&layer.attention_norm).run(crew, hidden, added, normed);
-        layer.query.apply(normed, products, queries);
-        layer.key.apply(normed, products, keys);
-        layer.value.apply(normed, products, values);
+        multiply(
+            crew,
+            inputs,
+            normed,
+            &mut [
+                Multiplication { matrix: &*layer.query, output: queries, add: false },
+                Multiplication { matrix: &*layer.key, output: keys, add: false },
+                Multiplication { matrix: &*layer.value, output: values, add: false },
+            ],
+        )?;
         let preparation = HeadPreparation {
             shape: self.shape.heads(),
             query_bias: &layer.query_bias,
@@ -125,25 +128,44 @@ impl Model {
             },
         };
         let heads = HeadRows { queries, keys, values };
-        attention.attend(crew, number, &preparation, heads, mixed);
-        layer.attention_output.apply(mixed, products, added);
+        attention.attend(crew, number, &preparation, heads, mixed)?;
+        let output = Multiplication { matrix: &*layer.attention_output, output: added, add: false };
+        multiply(crew, inputs, mixed, &mut [output])
     }
 
-    fn feed_forward(&self, crew: Crew<'_>, layer: &Layer, scratch: &mut Scratch) {
-        let Scratch { hidden, normed, added, gate, up, products, .. } = scratch;
+    fn feed_forward(
+        &self,
+        crew: Crew<'_>,
+        layer: &Layer,
+        scratch: &mut Scratch,
+    ) -> Result<(), ComputeError> {
+        let Scratch { hidden, normed, added, gate, up, inputs, .. } = scratch;
         self.norm(&layer.feed_forward_norm).run(crew, hidden, added, normed);
-        layer.gate.apply(normed, products, gate);
-        layer.up.apply(normed, products, up);
+        multiply(
+            crew,
+            inputs,
+            normed,
+            &mut [
+                Multiplication { matrix: &*layer.gate, output: gate, add: false },
+                Multiplication { matrix: &*layer.up, output: up, add: false },
+            ],
+        )?;
         apply_gate(crew, gate, up);
-        layer.down.apply(gate, products, added);
+        let output = Multiplication { matrix: &*layer.down, output: added, add: false };
+        multiply(crew, inputs, gate, &mut [output])
     }
 
     /// The wanted rows' logits.
-    fn output(&self, crew: Crew<'_>, wanted: &[usize], scratch: &mut Scratch) {
+    fn output(
+        &self,
+        crew: Crew<'_>,
+        wanted: &[usize],
+        scratch: &mut Scratch,
+    ) -> Result<(), ComputeError> {
         if wanted.is_empty() {
-            return;
+            return Ok(());
         }
-        let Scratch { hidden, added, last_hidden, last_added, normed, products, logits, .. } =
+        let Scratch { hidden, added, last_hidden, last_added, normed, inputs, logits, .. } =
             scratch;
         for (all, last) in [(&*hidden, &mut *last_hidden), (&*added, &mut *last_added)] {
             last.clear();
@@ -153,13 +175,29 @@ impl Model {
         }
         let normed = &mut normed[..last_hidden.len()];
         self.norm(&self.output_norm).run(crew, last_hidden, last_added, normed);
-        let output = self.output.as_ref().unwrap_or(&self.embedding);
-        output.apply(normed, products, logits);
+        let matrix = &**self.output.as_ref().unwrap_or(&self.embedding);
+        multiply(crew, inputs, normed, &mut [Multiplication { matrix, output: logits, add: false }])
     }
 
     fn norm<'a>(&self, weight: &'a [f32]) -> Norm<'a> {
         Norm { weight, epsilon: self.shape.norm_epsilon }
     }
+}
+
+/// Multiplies rows of floats by matrices of the same inputs.
+fn multiply(
+    crew: Crew<'_>,
+    rows: &mut Rows,
+    input: &[f32],
+    matrices: &mut [Multiplication<'_>],
+) -> Result<(), ComputeError> {
+    let Some(inputs) = matrices.first().map(|first| first.matrix.inputs()) else { return Ok(()) };
+    let wants = Wants::of(matrices.iter().map(|each| each.matrix));
+    let filling = Filling::whole_rows(input.len() / inputs, inputs);
+    rows.fill(crew, wants, filling, |row, _, place| {
+        place.copy_from_slice(&input[row * inputs..][..inputs]);
+    });
+    rows.multiply(crew, matrices)
 }
 
 impl Scratch {

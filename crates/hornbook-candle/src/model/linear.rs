@@ -1,114 +1,157 @@
-//! The one seam for arithmetic on weights: rows times a matrix.
+//! The one seam for arithmetic on weights: rows times matrices.
 
-use rayon::prelude::*;
+use crate::kernel::{Crew, Filling, PackedMatrix, Product, QuantisedRows, multiply};
 
-use super::kernel::{PANEL, Panel, interleave, multiply};
+/// A weight matrix that rows are multiplied by.
+pub(crate) trait Linear: Send + Sync {
+    /// Numbers of a product.
+    fn outputs(&self) -> usize;
 
-/// A weight matrix that rows are multiplied by. Another kernel replaces the inside of this type
-/// and nothing else.
-///
-/// Outputs lie in panels of `PANEL`, each `[inputs, PANEL]`: a product reads a panel from
-/// front to back once for every few rows and packs nothing, where candle's own product packs all
-/// weights anew at every call and counts the machine's cores in a file each time. Every output is
-/// one sum over the inputs in their order, so a row's result does not depend on its neighbours or
-/// on the number of threads.
-pub(crate) struct Linear {
-    panels: Vec<Panel>,
-    inputs: usize,
-    outputs: usize,
-}
+    /// Numbers of a row.
+    fn inputs(&self) -> usize;
 
-/// Memory that products reuse.
-#[derive(Default)]
-pub(crate) struct ProductScratch {
-    packed: Vec<f32>,
-    sums: Vec<Panel>,
-}
-
-impl Linear {
-    /// Packs a matrix of `[outputs, inputs]`.
-    pub(crate) fn new(weights: &[f32], inputs: usize) -> Self {
-        let outputs = weights.len() / inputs;
-        let mut panels = vec![[0.0; PANEL]; outputs.div_ceil(PANEL) * inputs];
-        panels.par_chunks_mut(inputs).zip(weights.par_chunks(PANEL * inputs)).for_each(
-            |(panel, rows)| {
-                for (output, row) in rows.chunks_exact(inputs).enumerate() {
-                    for (lanes, weight) in panel.iter_mut().zip(row) {
-                        lanes[output] = *weight;
-                    }
-                }
-            },
-        );
-        Self { panels, inputs, outputs }
-    }
-
-    /// Multiplies whole rows: `input` is `[rows, inputs]`, `output` becomes `[rows, outputs]`.
-    pub(crate) fn apply(&self, input: &[f32], scratch: &mut ProductScratch, output: &mut [f32]) {
-        let ProductScratch { packed, sums } = scratch;
-        let rows = input.len() / self.inputs;
-        interleave(input, self.inputs, packed);
-        sums.resize(self.outputs.div_ceil(PANEL) * rows, [0.0; PANEL]);
-        let per_panel = sums.par_chunks_mut(rows).zip(self.panels.par_chunks(self.inputs));
-        per_panel.for_each(|(sums, panel)| multiply(panel, packed, sums));
-        let sums = &*sums;
-        let per_row = output.par_chunks_mut(self.outputs).with_min_len(4).enumerate();
-        per_row.for_each(|(row, output)| {
-            let sums = sums.iter().skip(row).step_by(rows);
-            for (lanes, sums) in output.chunks_mut(PANEL).zip(sums) {
-                lanes.copy_from_slice(&sums[..lanes.len()]);
-            }
-        });
-    }
+    /// Bytes of memory that the weights take.
+    fn bytes(&self) -> usize;
 
     /// Copies row `index` of the matrix, which is how a token becomes its embedding.
-    pub(crate) fn copy_row(&self, index: usize, output: &mut [f32]) {
-        let panel = &self.panels[index / PANEL * self.inputs..][..self.inputs];
-        for (number, lanes) in output.iter_mut().zip(panel) {
-            *number = lanes[index % PANEL];
-        }
+    fn copy_row(&self, index: usize, output: &mut [f32]) -> Result<(), ComputeError>;
+
+    /// The tiles that take quantised rows; `None` for a matrix that takes floats.
+    fn packed(&self) -> Option<&PackedMatrix>;
+
+    /// Multiplies floats, `[rows, inputs]`, to `[rows, outputs]`; asked only of matrices that are
+    /// not packed.
+    fn apply(&self, crew: Crew<'_>, input: &[f32], output: &mut [f32]) -> Result<(), ComputeError>;
+}
+
+/// A product could not be computed, as when a device runs out of memory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot compute: {detail}")]
+pub(crate) struct ComputeError {
+    /// What the device said.
+    pub(crate) detail: String,
+}
+
+impl Linear for PackedMatrix {
+    fn outputs(&self) -> usize {
+        self.outputs()
+    }
+
+    fn inputs(&self) -> usize {
+        self.inputs()
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+
+    fn copy_row(&self, index: usize, output: &mut [f32]) -> Result<(), ComputeError> {
+        self.copy_row(index, output);
+        Ok(())
+    }
+
+    fn packed(&self) -> Option<&PackedMatrix> {
+        Some(self)
+    }
+
+    fn apply(&self, crew: Crew<'_>, input: &[f32], output: &mut [f32]) -> Result<(), ComputeError> {
+        let filling = Filling::whole_rows(input.len() / self.inputs(), self.inputs());
+        let mut rows = QuantisedRows::default();
+        rows.copy(crew, filling, input);
+        multiply(crew, &rows, &mut [Product { matrix: self, output, add: false }]);
+        Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// One matrix and where its products go.
+pub(crate) struct Multiplication<'a> {
+    /// The matrix.
+    pub(crate) matrix: &'a dyn Linear,
+    /// `[rows, outputs]`.
+    pub(crate) output: &'a mut [f32],
+    /// Whether the products are added to what `output` holds; else they replace it.
+    pub(crate) add: bool,
+}
 
-    fn numbers(count: usize, seed: usize) -> Vec<f32> {
-        (0..count).map(|index| ((index * 37 + seed * 11) % 101) as f32 / 50.0 - 1.0).collect()
-    }
+/// Rows on their way into matrices: quantised, as floats or both, as the matrices want them. The
+/// memory is kept from one filling to the next.
+#[derive(Default)]
+pub(crate) struct Rows {
+    quantised: QuantisedRows,
+    floats: Vec<f32>,
+    /// Scratch for products that are added.
+    added: Vec<f32>,
+}
 
-    #[test]
-    fn multiplies_every_shape_the_same_way_alone_and_together() {
-        let shapes = [(1, 1, 1), (2, 3, 5), (16, 16, 6), (17, 40, 7), (33, 9, 13), (64, 576, 25)];
-        for (outputs, inputs, rows) in shapes {
-            let weights = numbers(outputs * inputs, 1);
-            let input = numbers(rows * inputs, 2);
-            let linear = Linear::new(&weights, inputs);
-            let mut together = vec![0.0; rows * outputs];
-            linear.apply(&input, &mut ProductScratch::default(), &mut together);
-            for row in 0..rows {
-                let input = &input[row * inputs..][..inputs];
-                let mut alone = vec![0.0; outputs];
-                linear.apply(input, &mut ProductScratch::default(), &mut alone);
-                assert_eq!(alone, together[row * outputs..][..outputs], "bit for bit");
-                for (output, sum) in alone.iter().enumerate() {
-                    let weights = &weights[output * inputs..][..inputs];
-                    let exact: f64 =
-                        input.iter().zip(weights).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
-                    assert!((f64::from(*sum) - exact).abs() < 1e-3, "{sum} is not {exact}");
-                }
+/// In which forms some matrices want their rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wants {
+    quantised: bool,
+    floats: bool,
+}
+
+impl Wants {
+    /// What those matrices want.
+    pub(crate) fn of<'a>(matrices: impl IntoIterator<Item = &'a dyn Linear>) -> Self {
+        let mut wants = Self { quantised: false, floats: false };
+        for matrix in matrices {
+            match matrix.packed() {
+                Some(_) => wants.quantised = true,
+                None => wants.floats = true,
             }
         }
+        wants
+    }
+}
+
+impl Rows {
+    /// Makes rows: `make` is called once with every row, part of it and the place for that part's
+    /// numbers, on all threads.
+    pub(crate) fn fill(
+        &mut self,
+        crew: Crew<'_>,
+        wants: Wants,
+        filling: Filling,
+        make: impl Fn(usize, usize, &mut [f32]) + Sync,
+    ) {
+        if !wants.floats {
+            return self.quantised.fill(crew, filling, make);
+        }
+        let Filling { rows, inputs, parts, grain } = filling;
+        self.floats.resize(rows * inputs, 0.0);
+        crew.team.run_chunks(&mut self.floats, inputs / parts, grain, |unit, place| {
+            make(unit / parts, unit % parts, place);
+        });
+        if wants.quantised {
+            self.quantised.copy(crew, filling, &self.floats);
+        }
     }
 
-    #[test]
-    fn gives_back_its_rows() {
-        let weights = numbers(19 * 5, 3);
-        let linear = Linear::new(&weights, 5);
-        for index in 0..19 {
-            let mut row = [0.0; 5];
-            linear.copy_row(index, &mut row);
-            assert_eq!(row, weights[index * 5..][..5]);
+    /// Multiplies the rows by several matrices; the packed ones as one piece of work.
+    ///
+    /// The rows must have been filled as `Wants::of` those matrices says.
+    pub(crate) fn multiply(
+        &mut self,
+        crew: Crew<'_>,
+        multiplications: &mut [Multiplication<'_>],
+    ) -> Result<(), ComputeError> {
+        let mut products = Vec::with_capacity(multiplications.len());
+        for Multiplication { matrix, output, add } in multiplications {
+            match matrix.packed() {
+                Some(matrix) => products.push(Product { matrix, output, add: *add }),
+                None if *add => {
+                    self.added.resize(output.len(), 0.0);
+                    matrix.apply(crew, &self.floats, &mut self.added)?;
+                    for (sum, addend) in output.iter_mut().zip(&self.added) {
+                        *sum += addend;
+                    }
+                }
+                None => matrix.apply(crew, &self.floats, output)?,
+            }
         }
+        if !products.is_empty() {
+            multiply(crew, &self.quantised, &mut products);
+        }
+        Ok(())
     }
 }

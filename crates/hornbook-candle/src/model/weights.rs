@@ -1,24 +1,54 @@
-//! The weights, as 32-bit floats, under the names that GGUF gives them.
+//! The weights under the names that GGUF gives them.
 
 use std::collections::BTreeSet;
 
+use candle_core::quantized::GgmlDType;
+
 use crate::LoadError;
-use crate::gguf::GgufFile;
+use crate::gguf::{GgufFile, TensorInfo};
+use crate::kernel::{PackedMatrix, Team};
 
 use super::ModelShape;
 use super::linear::Linear;
+use super::panels::Panels;
 use super::rope::RopeTable;
 use super::shape::Architecture;
 
-/// Most memory that the weights may take as 32-bit floats.
+/// Most memory that the weights may take once they are loaded.
 pub(crate) const WEIGHT_BYTES_MAX: u64 = 32 * 1024 * 1024 * 1024;
+
+/// How matrices are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// In tiles where their type has them, else as floats.
+    Tiles,
+    /// As floats, what tiles are measured against.
+    #[cfg(test)]
+    Floats,
+}
+
+impl Holding {
+    fn packs(self, dtype: GgmlDType) -> bool {
+        match self {
+            Self::Tiles => PackedMatrix::packs(dtype),
+            #[cfg(test)]
+            Self::Floats => false,
+        }
+    }
+
+    /// Most memory that a tensor takes once it is loaded; no tile has more than 10 bits a weight.
+    fn bytes(self, info: &TensorInfo) -> u64 {
+        let elements = info.dims.iter().product::<usize>() as u64;
+        if self.packs(info.dtype) { elements.div_ceil(8) * 10 } else { elements * 4 }
+    }
+}
 
 /// One layer's weights.
 pub(super) struct Layer {
     pub(super) attention_norm: Vec<f32>,
-    pub(super) query: Linear,
-    pub(super) key: Linear,
-    pub(super) value: Linear,
+    pub(super) query: Box<dyn Linear>,
+    pub(super) key: Box<dyn Linear>,
+    pub(super) value: Box<dyn Linear>,
     /// Added to queries, keys and values; empty where the architecture has none.
     pub(super) query_bias: Vec<f32>,
     pub(super) key_bias: Vec<f32>,
@@ -26,41 +56,39 @@ pub(super) struct Layer {
     /// Norms of single heads, before they are turned; empty where the architecture has none.
     pub(super) query_norm: Vec<f32>,
     pub(super) key_norm: Vec<f32>,
-    pub(super) attention_output: Linear,
+    pub(super) attention_output: Box<dyn Linear>,
     pub(super) feed_forward_norm: Vec<f32>,
-    pub(super) gate: Linear,
-    pub(super) up: Linear,
-    pub(super) down: Linear,
+    pub(super) gate: Box<dyn Linear>,
+    pub(super) up: Box<dyn Linear>,
+    pub(super) down: Box<dyn Linear>,
 }
 
 /// A model that is ready to compute.
 pub(crate) struct Model {
     pub(super) shape: ModelShape,
     pub(super) layers: Vec<Layer>,
-    pub(super) embedding: Linear,
+    pub(super) embedding: Box<dyn Linear>,
     pub(super) output_norm: Vec<f32>,
     /// `None`: the embedding is the output matrix too.
-    pub(super) output: Option<Linear>,
+    pub(super) output: Option<Box<dyn Linear>>,
     pub(super) rope: RopeTable,
     pub(super) vocabulary: usize,
 }
 
 impl Model {
-    /// Dequantises all weights; `positions` is the longest sequence that will be asked for.
+    /// Packs all weights; `positions` is the longest sequence that will be asked for.
     pub(crate) fn load(
         file: &GgufFile<'_>,
         shape: ModelShape,
         vocabulary: usize,
         positions: usize,
+        team: &Team,
+        holding: Holding,
     ) -> Result<Self, LoadError> {
-        let elements: u64 =
-            file.tensors.values().map(|info| info.dims.iter().product::<usize>() as u64).sum();
-        LoadError::check_limit(
-            "the memory for weights, in bytes,",
-            elements.saturating_mul(4),
-            WEIGHT_BYTES_MAX,
-        )?;
-        let mut loader = Loader { file, used: BTreeSet::new() };
+        let bytes =
+            file.tensors.values().map(|info| holding.bytes(info)).fold(0, u64::saturating_add);
+        LoadError::check_limit("the memory for weights, in bytes,", bytes, WEIGHT_BYTES_MAX)?;
+        let mut loader = Loader { file, team, holding, used: BTreeSet::new() };
         let layers = (0..shape.layers)
             .map(|number| loader.layer(&shape, number))
             .collect::<Result<_, _>>()?;
@@ -88,6 +116,8 @@ impl Model {
 
 struct Loader<'a> {
     file: &'a GgufFile<'a>,
+    team: &'a Team,
+    holding: Holding,
     used: BTreeSet<String>,
 }
 
@@ -120,9 +150,24 @@ impl Loader<'_> {
         })
     }
 
-    fn linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear, LoadError> {
+    fn linear(
+        &mut self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Box<dyn Linear>, LoadError> {
         self.used.insert(name.to_owned());
-        Ok(Linear::new(&self.file.floats(name, &[outputs, inputs])?, inputs))
+        let (dtype, blocks) = self.file.blocks(name, &[outputs, inputs])?;
+        if !self.holding.packs(dtype) {
+            let weights = self.file.floats(name, &[outputs, inputs])?;
+            return Ok(Box::new(Panels::new(self.team, &weights, inputs)));
+        }
+        let packed = PackedMatrix::pack(self.team, dtype, blocks, outputs, inputs);
+        let packed = packed.map_err(|error| LoadError::BadTensor {
+            name: name.to_owned(),
+            detail: error.to_string(),
+        })?;
+        Ok(Box::new(packed))
     }
 
     fn list(&mut self, name: &str, length: usize) -> Result<Vec<f32>, LoadError> {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use tokio::sync::mpsc;
 
 use crate::kernel::{Crew, Isa, PageId, Team};
-use crate::model::{Attention, Model, Pass, Row, Scratch};
+use crate::model::{Attention, ComputeError, Model, Pass, Row, Scratch};
 use crate::sample::{Sampler, SamplerStart, check_vocabulary};
 use crate::text::{ChatTemplate, PromptError, TextTokenizer, encode_text};
 
@@ -79,7 +79,11 @@ impl Scheduler {
             }
             self.leave(|sequence| sequence.is_given_up());
             if !self.desk.active.is_empty() {
-                self.step();
+                if let Err(error) = self.step() {
+                    tracing::error!(%error, "the engine stops");
+                    self.stop.store(true, Ordering::Release);
+                    break;
+                }
                 self.leave(|sequence| sequence.has_finished());
             }
         }
@@ -167,7 +171,7 @@ impl Scheduler {
     }
 
     /// One pass: a new token for every sequence being written, and a share of the prompts.
-    fn step(&mut self) {
+    fn step(&mut self) -> Result<(), ComputeError> {
         let Self { model, attention, team, isa, tokenizer, context_tokens, pool, desk, .. } = self;
         let Desk { active, rows, wanted, scratch, tables, .. } = desk;
         let crew = Crew { team, isa: *isa };
@@ -180,7 +184,7 @@ impl Scheduler {
         let tables: Vec<&[PageId]> = tables.iter().map(Vec::as_slice).collect();
         let pass = Pass { rows, tables: &tables, wanted };
         pool.install(|| {
-            let logits = model.forward(crew, attention.as_mut(), pass, scratch);
+            let logits = model.forward(crew, attention.as_mut(), pass, scratch)?;
             let per_sequence = logits.chunks_exact_mut(model.vocabulary());
             let awaiting: Vec<_> = active
                 .iter_mut()
@@ -190,6 +194,7 @@ impl Scheduler {
             awaiting.into_par_iter().for_each(|(sequence, logits)| {
                 sequence.take_logits(logits, tokenizer, *context_tokens);
             });
-        });
+            Ok(())
+        })
     }
 }

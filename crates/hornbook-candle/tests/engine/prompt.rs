@@ -1,5 +1,6 @@
 //! Messages become tokens; what people write never becomes a mark.
 
+use hornbook_candle::InstructionSet;
 use hornbook_inference::{Backend, ChatMessage, ErrorClass, Input};
 
 use crate::tiny::{Loaded, MARKS, Meta, TEMPLATE, Tiny, greedy};
@@ -102,6 +103,6 @@ async fn tokens_are_counted_as_the_model_would() {
     assert_eq!(loaded.engine.model(), "tiny");
     let provenance = loaded.engine.provenance();
     assert_eq!(provenance.model_sha256.map(|hash| hash.len()), Some(64));
-    let set = provenance.instruction_set.expect("a name");
-    assert!(set.parse::<hornbook_candle::InstructionSet>().is_ok(), "{set}");
+    let set = provenance.instruction_set.expect("it is known");
+    assert!(set.parse::<InstructionSet>().is_ok(), "{set}");
 }

@@ -29,7 +29,12 @@ struct Written {
     prompt_ids: Vec<u32>,
     ids: Vec<u32>,
     text: String,
+    /// How far the second best token was behind, wherever it was nearest.
+    smallest_margin: f32,
 }
+
+/// Between tokens that lie further apart, 8-bit rows do not choose another one.
+const CLEAR_MARGIN: f32 = 1.0;
 
 #[expect(clippy::disallowed_methods, reason = "tests are told by the environment where it lies")]
 fn real_engine() -> Option<Engine> {
@@ -50,15 +55,20 @@ async fn writes_what_the_reference_writes() {
     for Text { text, ids } in &reference.texts {
         assert_eq!(engine.count_tokens(text), ids.len(), "{text:?}");
     }
+    let mut compared = 0;
     let answers =
         reference.written.iter().map(|written| engine.complete(greedy(&written.prompt, 40)));
     for (answer, written) in join_all(answers).await.into_iter().zip(&reference.written) {
         let answer = answer.expect("an answer");
-        assert_eq!(answer.text, written.text);
-        assert_eq!(answer.finish_reason, FinishReason::Stop);
         assert_eq!(answer.usage.prompt_tokens, written.prompt_ids.len() as u64);
-        assert_eq!(answer.usage.completion_tokens, written.ids.len() as u64);
+        if written.smallest_margin > CLEAR_MARGIN {
+            assert_eq!(answer.text, written.text);
+            assert_eq!(answer.finish_reason, FinishReason::Stop);
+            assert_eq!(answer.usage.completion_tokens, written.ids.len() as u64);
+            compared += 1;
+        }
     }
+    assert!(compared > 0, "no answer is clear");
 }
 
 #[tokio::test]

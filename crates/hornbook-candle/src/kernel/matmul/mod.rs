@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use super::pack::{PackedMatrix, TILE_OUTPUTS, TILE_PAIR};
 use super::quantise::{QuantisedRows, RowGroup};
-use super::{InstructionSet, Isa, Team};
+use super::{Crew, InstructionSet, Isa};
 
 /// A cache line, in bytes; what one prefetch asks for.
 const LINE_BYTES: usize = 64;
@@ -34,7 +34,7 @@ pub(crate) struct Product<'a> {
 /// Multiplies the same rows by several matrices, as one piece of the team's work.
 ///
 /// Every matrix has as many inputs as the rows have numbers.
-pub(crate) fn multiply(team: &Team, isa: Isa, rows: &QuantisedRows, products: &mut [Product<'_>]) {
+pub(crate) fn multiply(crew: Crew<'_>, rows: &QuantisedRows, products: &mut [Product<'_>]) {
     let mut units = 0;
     let targets: Vec<Target<'_>> = products
         .iter_mut()
@@ -49,13 +49,13 @@ pub(crate) fn multiply(team: &Team, isa: Isa, rows: &QuantisedRows, products: &m
     if rows.rows() == 0 {
         return;
     }
-    team.run(units, 1, |range| {
+    crew.team.run(units, 1, |range| {
         for target in &targets {
             let Range { start, end } = target.units();
             let units = range.start.max(start)..range.end.min(end);
             if !units.is_empty() {
                 let tiles = (units.start - start) * TILE_PAIR..(units.end - start) * TILE_PAIR;
-                target.multiply(isa, tiles, rows);
+                target.multiply(crew.isa, tiles, rows);
             }
         }
     });

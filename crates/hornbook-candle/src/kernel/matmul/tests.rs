@@ -1,6 +1,7 @@
 use candle_core::quantized::GgmlDType;
 use proptest::prelude::*;
 
+use super::super::Team;
 use super::super::pack::tests::{Random, TYPES, dequantised, random_blocks};
 use super::super::quantise::Filling;
 use super::*;
@@ -13,14 +14,14 @@ fn quantised(isa: Isa, inputs: usize, numbers: &[f32]) -> QuantisedRows {
     let team = Team::new(1).expect("threads start");
     let mut rows = QuantisedRows::default();
     let filling = Filling { rows: numbers.len() / inputs, inputs, parts: 1, grain: 1 };
-    rows.copy(&team, isa, filling, numbers);
+    rows.copy(Crew { team: &team, isa }, filling, numbers);
     rows
 }
 
 fn product(team: &Team, isa: Isa, matrix: &PackedMatrix, rows: &QuantisedRows) -> Vec<f32> {
     let mut output = vec![f32::NAN; rows.rows() * matrix.outputs()];
     let product = Product { matrix, output: &mut output, add: false };
-    multiply(team, isa, rows, &mut [product]);
+    multiply(Crew { team, isa }, rows, &mut [product]);
     output
 }
 
@@ -37,7 +38,7 @@ impl Case {
         let blocks = random_blocks(dtype, outputs * inputs, &mut random);
         let team = Team::new(1).expect("threads start");
         let matrix = PackedMatrix::pack(&team, dtype, &blocks, outputs, inputs);
-        let matrix = matrix.expect("sound blocks").expect("a type with tiles");
+        let matrix = matrix.expect("sound blocks");
         let weights = dequantised(dtype, &blocks, [outputs, inputs]);
         let numbers = random.floats(rows * inputs);
         Self { matrix, weights, numbers }
@@ -141,8 +142,7 @@ fn several_matrices_share_a_call_and_add_or_replace() {
     let mut added: Vec<f32> = (0..8 * 50).map(|number| number as f32).collect();
     let mut replaced = vec![7.0; 8 * 33];
     multiply(
-        &team,
-        isa,
+        Crew { team: &team, isa },
         &rows,
         &mut [
             Product { matrix: &first.matrix, output: &mut added, add: true },

@@ -59,6 +59,9 @@ pub(super) fn bytes_of_mut(lines: &mut [Line]) -> &mut [u8] {
 /// Why a matrix cannot be packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PackError {
+    /// There are no tiles for its type.
+    #[error("has a type without tiles")]
+    Type,
     /// A scale is NaN or infinite: it would poison every answer.
     #[error("holds a number that is not finite")]
     NotFinite,
@@ -87,18 +90,17 @@ impl PackedMatrix {
         Kind::of(dtype).is_some()
     }
 
-    /// Packs the blocks of a `[outputs, inputs]` matrix as GGML stores them; `None` for a type
-    /// that has no tiles.
+    /// Packs the blocks of a `[outputs, inputs]` matrix as GGML stores them.
     pub(crate) fn pack(
         team: &Team,
         dtype: GgmlDType,
         blocks: &[u8],
         outputs: usize,
         inputs: usize,
-    ) -> Result<Option<Self>, PackError> {
+    ) -> Result<Self, PackError> {
         let Some(kind) = Kind::of(dtype).filter(|_| inputs.is_multiple_of(dtype.block_size()))
         else {
-            return Ok(None);
+            return Err(PackError::Type);
         };
         let row_bytes = inputs / dtype.block_size() * dtype.type_size();
         let (found, needed) = (blocks.len(), outputs * row_bytes);
@@ -123,7 +125,7 @@ impl PackedMatrix {
             }
         });
         packed.lines = lines;
-        Ok(Some(packed))
+        Ok(packed)
     }
 
     pub(crate) fn outputs(&self) -> usize {
