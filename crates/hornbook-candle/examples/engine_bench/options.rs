@@ -6,6 +6,9 @@ use std::str::FromStr;
 
 use hornbook_candle::{Engine, EngineConfig};
 
+/// Every option of every work: a misspelt one must not quietly measure something else.
+const NAMES: [&str; 7] = ["model", "threads", "slots", "sequences", "shared", "own", "new"];
+
 /// `--name value` pairs.
 pub(crate) struct Options(BTreeMap<String, String>);
 
@@ -18,6 +21,9 @@ impl Options {
             let (Some(name), Some(value)) = (name.strip_prefix("--"), value) else {
                 return Err(format!("'{name}' is no option with a value"));
             };
+            if !NAMES.contains(&name) {
+                return Err(format!("there is no option --{name}"));
+            }
             pairs.insert(name.to_owned(), value);
         }
         Ok(Self(pairs))

@@ -23,6 +23,12 @@ pub(crate) fn measure(setting: &Setting<'_>, shape: Shape, isa: Option<&str>) ->
         arguments.extend(["--isa".to_owned(), isa.to_owned()]);
     }
     let (answer, others_cores) = ask(setting, "batch", &arguments, &[])?;
+    let told = answer["instruction_set"].as_str();
+    if let Some(isa) = isa
+        && told != Some(isa)
+    {
+        return Err(format!("asked for {isa}, and the engine computed with {told:?}"));
+    }
     let number = |name: &str| number(&answer, name);
     let mut prompt_tokens = number("prompt_tokens")?;
     if shape.shared == 0 {
