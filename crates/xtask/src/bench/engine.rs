@@ -8,7 +8,7 @@ use crate::ambient::Ambient;
 use super::contests::{self, Contest};
 use super::figure::{Bar, Figure, Phase, Sample};
 use super::options::Options;
-use super::report::{Line, Report};
+use super::report::{Line, Report, is_disturbed};
 use super::run::Run;
 use super::setting::Setting;
 use super::tuning::Tuning;
@@ -71,7 +71,7 @@ fn compare(setting: &Setting<'_>, options: &Options, report: &mut Report) -> Out
     for pair in &pairs {
         report.lines.extend(line(pair, &samples, &report.lines));
     }
-    report.note_samples(samples, tuning);
+    report.note_samples(&samples, &tuning);
     Ok(())
 }
 
@@ -81,8 +81,9 @@ fn line(pair: &Pair, samples: &BTreeMap<String, Vec<Sample>>, before: &[Line]) -
     if theirs.is_none() && before.iter().any(|line| line.work == contest.work) {
         return None;
     }
+    let samples = |run: &Run| samples.get(&run.name()).map_or(&[][..], Vec::as_slice);
     let figure = |run: &Run| {
-        let samples = samples.get(&run.name()).map_or(&[][..], Vec::as_slice);
+        let samples = samples(run);
         let phases: Vec<Phase> = samples.iter().map(|sample| contest.part.of(sample)).collect();
         Figure::speed(&phases)
     };
@@ -98,5 +99,9 @@ fn line(pair: &Pair, samples: &BTreeMap<String, Vec<Sample>>, before: &[Line]) -
         against,
         theirs: theirs.as_ref().map(figure),
         bar: contest.bar.map(Bar::AtLeast),
+        disturbed: [Some(&contest.ours), theirs.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|run| is_disturbed(samples(run))),
     })
 }

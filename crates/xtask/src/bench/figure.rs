@@ -19,6 +19,17 @@ pub(crate) struct Sample {
     pub(crate) others_cores: f64,
 }
 
+/// More of a core than this in others' hands makes a run worthless: threads that spin for each other lose
+/// far more than that share.
+const OTHERS_CORES_MAX: f64 = 0.05;
+
+impl Sample {
+    /// Whether the machine did too much else meanwhile.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.others_cores > OTHERS_CORES_MAX
+    }
+}
+
 /// The two phases of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {

@@ -59,6 +59,7 @@ pub(crate) fn measure(setting: &Setting<'_>, options: &Options, report: &mut Rep
         against: "the engine given the same prompts directly".to_owned(),
         theirs: Some(Figure::speed(&direct)),
         bar: Some(Bar::AtLeast(BAR)),
+        disturbed: false,
     });
     report.notes.push(format!(
         "Job: timed from its submission over REST until it has succeeded with its corpus assembled; CPU seconds are those of \

@@ -30,6 +30,7 @@ pub(crate) fn measure(setting: &Setting<'_>, report: &mut Report) -> Outcome {
         against: format!("weights {weights:.0} MiB + keys and values {kv:.0} MiB"),
         theirs: Some(Figure::of("MiB", vec![weights + kv])),
         bar: Some(Bar::AtMost(BAR)),
+        disturbed: false,
     });
     report.notes.push(format!(
         "Memory: {peak:.0} MiB is the most that the process ever had resident (VmHWM), after loading it was {:.0} MiB; \

@@ -15,8 +15,6 @@ use super::setting::Setting;
 use super::tuning::Tuning;
 use super::{machine, table};
 
-/// More of a core than this in others' hands makes a run suspect.
-const OTHERS_CORES_MAX: f64 = 0.05;
 /// Where the table goes with `--markdown`.
 const DOCUMENT: &str = "docs/PERFORMANCE.md";
 const TABLE_BEGIN: &str = "<!-- table: begin -->\n";
@@ -30,6 +28,8 @@ pub(crate) struct Line {
     pub(crate) against: String,
     pub(crate) theirs: Option<Figure>,
     pub(crate) bar: Option<Bar>,
+    /// Whether half of the runs or more were disturbed: such a line proves nothing.
+    pub(crate) disturbed: bool,
 }
 
 impl Line {
@@ -43,9 +43,9 @@ impl Line {
         Some(self.ours.per_cpu_s? / self.theirs.as_ref()?.per_cpu_s?)
     }
 
-    /// Whether the bar is met, where there is one and something to compare with.
+    /// Whether the bar is met, where there is one and something to compare with; a line that proves nothing meets none.
     pub(crate) fn is_met(&self) -> Option<bool> {
-        Some(self.bar?.is_met(self.ratio()?))
+        Some(self.bar?.is_met(self.ratio()?) && !self.disturbed)
     }
 }
 
@@ -74,10 +74,14 @@ impl Report {
     }
 
     /// Keeps all measurements of the comparisons, and says which were disturbed.
-    pub(crate) fn note_samples(&mut self, samples: BTreeMap<String, Vec<Sample>>, tuning: Tuning) {
-        for (name, samples) in &samples {
-            let others = median(samples.iter().map(|sample| sample.others_cores).collect());
-            if others > OTHERS_CORES_MAX {
+    pub(crate) fn note_samples(
+        &mut self,
+        samples: &BTreeMap<String, Vec<Sample>>,
+        tuning: &Tuning,
+    ) {
+        for (name, samples) in samples {
+            if is_disturbed(samples) {
+                let others = median(samples.iter().map(|sample| sample.others_cores).collect());
                 self.notes.push(format!(
                     "Disturbed: anything else kept {others:.2} cores busy during '{name}'."
                 ));
@@ -129,6 +133,12 @@ impl Report {
     }
 }
 
+/// Whether half of the samples or more were disturbed.
+pub(crate) fn is_disturbed(samples: &[Sample]) -> bool {
+    let disturbed = samples.iter().filter(|sample| sample.is_disturbed()).count();
+    disturbed > 0 && disturbed * 2 >= samples.len()
+}
+
 fn line_json(line: &Line) -> Value {
     let figure = |figure: &Figure| {
         json!({
@@ -153,6 +163,7 @@ fn line_json(line: &Line) -> Value {
         "cpu_ratio": line.cpu_ratio(),
         "bar": bar,
         "met": line.is_met(),
+        "disturbed": line.disturbed,
     })
 }
 

@@ -38,6 +38,7 @@ fn row(line: &Line) -> String {
         None => String::new(),
     };
     let met = match line.is_met() {
+        Some(_) if line.disturbed => "**disturbed**",
         Some(true) => "yes",
         Some(false) => "**no**",
         None => "",
@@ -83,9 +84,13 @@ mod tests {
             against: "them".to_owned(),
             theirs: Some(figure(100.0)),
             bar: Some(Bar::AtLeast(4.3)),
+            disturbed: false,
         };
         let met = "| work | 430 (429–431) [215] | them | 100 (99–101) [50] | 4.30 | 4.30 | ≥ 4.3 | yes |\n";
         assert_eq!(row(&line), met);
+        line.disturbed = true;
+        assert!(row(&line).ends_with("| **disturbed** |\n"));
+        line.disturbed = false;
         line.ours = Figure::of("MiB", vec![130.0]);
         line.bar = Some(Bar::AtMost(1.2));
         let missed = "| work | 130 MiB | them | 100 (99–101) [50] | 1.30 |  | ≤ 1.2 | **no** |\n";
