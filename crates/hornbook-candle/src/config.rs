@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::LoadError;
+use crate::{ComputeDevice, LoadError};
 
 /// Most sequences at once.
 pub const SLOTS_MAX: usize = 256;
@@ -31,6 +31,8 @@ pub struct EngineConfig {
     /// Threads that compute; `None` is one per core. Matrix products use at most as many as
     /// candle finds physical cores.
     pub threads: Option<usize>,
+    /// What holds the weights, the keys and the values. Default: the processor.
+    pub device: ComputeDevice,
 }
 
 impl EngineConfig {
@@ -41,6 +43,7 @@ impl EngineConfig {
             slots: DEFAULT_SLOTS,
             context_tokens: DEFAULT_CONTEXT_TOKENS,
             threads: None,
+            device: ComputeDevice::Cpu,
         }
     }
 

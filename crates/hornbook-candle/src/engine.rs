@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{CONTEXT_TOKENS_MIN, EngineConfig, KV_BYTES_MAX, QUEUE_PROMPTS};
 use crate::gguf::{self, GgufFile};
 use crate::kernel::{Isa, PAGE_POSITIONS, Team};
-use crate::model::{Holding, HostAttention, Model, ModelShape};
+use crate::model::{Holding, Model, ModelShape};
 use crate::schedule::{Answer, Desk, Scheduler, Work, cancelled, gone, stopped};
 use crate::text::{ChatTemplate, TextTokenizer};
-use crate::{LoadError, config};
+use crate::{ComputeDevice, LoadError, config};
 
 /// A model that completes prompts in this process.
 ///
@@ -43,9 +43,14 @@ impl Engine {
         let stem = config.model_path.file_stem().unwrap_or_default();
         let model_name = stem.to_string_lossy().into_owned();
         let isa = Isa::detect();
+        let holding = Holding::on(config.device)?;
         let provenance = Provenance {
             model_sha256: Some(file.sha256),
-            instruction_set: Some(isa.set().name().to_owned()),
+            instruction_set: Some(match config.device {
+                ComputeDevice::Cpu => isa.set().name().to_owned(),
+                // The bits are a library's there.
+                device => device.to_string(),
+            }),
         };
         let start = |detail: String| LoadError::Start { detail };
         let threads = match config.threads {
@@ -59,7 +64,7 @@ impl Engine {
             .map_err(|error| start(error.to_string()))?;
         let team = Team::new(threads.min(config::THREADS_MAX))
             .map_err(|error| start(error.to_string()))?;
-        let parts = Parts::read(&file.bytes, &config, &team)?;
+        let parts = Parts::read(&file.bytes, &config, &team, &holding)?;
         drop(file.bytes);
         let (sender, inbox) = mpsc::channel(QUEUE_PROMPTS);
         let stop = Arc::new(AtomicBool::new(false));
@@ -67,7 +72,7 @@ impl Engine {
         let pages_per_slot = parts.context_tokens.div_ceil(PAGE_POSITIONS);
         let pages = config.slots * pages_per_slot;
         let scheduler = Scheduler {
-            attention: Box::new(HostAttention::new(parts.model.shape().heads(), pages)),
+            attention: holding.attention(parts.model.shape(), pages)?,
             team,
             isa,
             model: parts.model,
@@ -201,7 +206,12 @@ struct Parts {
 }
 
 impl Parts {
-    fn read(bytes: &[u8], config: &EngineConfig, team: &Team) -> Result<Self, LoadError> {
+    fn read(
+        bytes: &[u8],
+        config: &EngineConfig,
+        team: &Team,
+        holding: &Holding,
+    ) -> Result<Self, LoadError> {
         let file = GgufFile::parse(bytes)?;
         let shape = ModelShape::read(&file.metadata)?;
         let context_tokens = config.context_tokens.min(shape.context_tokens);
@@ -224,14 +234,8 @@ impl Parts {
         )?;
         let tokenizer = TextTokenizer::read(&file.metadata)?;
         let chat = ChatTemplate::read(&file.metadata)?;
-        let model = Model::load(
-            &file,
-            shape,
-            tokenizer.vocabulary(),
-            context_tokens,
-            team,
-            Holding::Tiles,
-        )?;
+        let model =
+            Model::load(&file, shape, tokenizer.vocabulary(), context_tokens, team, holding)?;
         Ok(Self { model, tokenizer, chat, context_tokens, kv_bytes })
     }
 }

@@ -11,12 +11,13 @@
 mod architectures;
 mod tokens;
 
+use candle_core::Device;
 use hornbook_inference::ChatMessage;
 use serde::Deserialize;
 
 use crate::gguf::{self, GgufFile};
 use crate::kernel::{Crew, Isa, PAGE_POSITIONS, PageId, Team};
-use crate::model::{Holding, HostAttention, Model, ModelShape, Pass, Row, Scratch};
+use crate::model::{Holding, Model, ModelShape, Pass, Row, Scratch};
 use crate::text::{ChatTemplate, TextTokenizer};
 
 const REFERENCE: &str = include_str!("../tests/fixtures/smollm2.json");
@@ -83,13 +84,17 @@ fn logits_are_the_reference_s() {
     let file = GgufFile::parse(&bytes).expect("the file parses");
     let written = reference().written;
     let prompts: Vec<&[u32]> = written.iter().map(|written| &*written.prompt_ids).collect();
-    for (written, logits) in written.iter().zip(last_logits(&file, &prompts, Holding::Floats)) {
-        for (token, expected) in &written.first_logits {
-            let found = logits[*token as usize];
-            assert!((found - expected).abs() < TOLERANCE, "{token}: {found} is not {expected}");
+    for holding in [Holding::Floats, Holding::Tensors(Device::Cpu)] {
+        let found = last_logits(&file, &prompts, holding.clone());
+        for (written, logits) in written.iter().zip(found) {
+            for (token, expected) in &written.first_logits {
+                let found = logits[*token as usize];
+                let distance = (found - expected).abs();
+                assert!(distance < TOLERANCE, "{holding:?}, {token}: {found} is not {expected}");
+            }
+            let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
+            assert_eq!(best, written.ids.first().map(|id| *id as usize));
         }
-        let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
-        assert_eq!(best, written.ids.first().map(|id| *id as usize));
     }
 }
 
@@ -153,10 +158,11 @@ fn every_logits(file: &GgufFile<'_>, prompts: &[&[u32]], holding: Holding) -> Ve
     let shape = ModelShape::read(&file.metadata).expect("the shape is known");
     let vocabulary = file.tensors["token_embd.weight"].dims[0];
     let pages_each = POSITIONS.div_ceil(PAGE_POSITIONS) as u32;
-    let mut attention = HostAttention::new(shape.heads(), prompts.len() * pages_each as usize);
+    let pages = prompts.len() * pages_each as usize;
+    let mut attention = holding.attention(&shape, pages).expect("there is room");
     let team = Team::new(2).expect("threads start");
     let model =
-        Model::load(file, shape, vocabulary, POSITIONS, &team, holding).expect("the weights load");
+        Model::load(file, shape, vocabulary, POSITIONS, &team, &holding).expect("the weights load");
     let mut rows = Vec::new();
     for (sequence, prompt) in prompts.iter().enumerate().rev() {
         let placed = prompt.iter().zip(0..);
@@ -170,7 +176,7 @@ fn every_logits(file: &GgufFile<'_>, prompts: &[&[u32]], holding: Holding) -> Ve
     let crew = Crew { team: &team, isa: Isa::detect() };
     let mut scratch = Scratch::default();
     let pass = Pass { rows: &rows, tables: &tables, wanted: &wanted };
-    let logits = model.forward(crew, &mut attention, pass, &mut scratch);
+    let logits = model.forward(crew, attention.as_mut(), pass, &mut scratch);
     let mut logits = logits.expect("it computes").chunks(vocabulary).rev().map(<[f32]>::to_vec);
     let mut of_prompt = |prompt: &&[u32]| {
         let mut positions: Vec<_> = logits.by_ref().take(prompt.len()).collect();

@@ -14,6 +14,7 @@
 //! by itself, each sum in one fixed order.
 
 mod config;
+mod device;
 mod embed;
 mod engine;
 mod error;
@@ -30,6 +31,7 @@ mod text;
 pub use config::{
     CONTEXT_TOKENS_MIN, EngineConfig, KV_BYTES_MAX, QUEUE_PROMPTS, SLOTS_MAX, THREADS_MAX,
 };
+pub use device::ComputeDevice;
 pub use embed::{
     EMBEDDING_TEXT_BYTES_MAX, EmbedError, EmbeddingLoadError, EmbeddingModel, Overlong,
     TextEmbedding,

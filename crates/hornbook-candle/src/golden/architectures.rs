@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use candle_core::Device;
 use serde::Deserialize;
 
 use super::last_logits;
@@ -33,7 +34,7 @@ fn worst_of(name: &str, bytes: &[u8], holding: Holding) -> f32 {
     let bytes = bytes.to_vec();
     let file = GgufFile::parse(&bytes).expect("the file parses");
     let ids: Vec<&[u32]> = prompts.iter().map(|prompt| prompt.ids.as_slice()).collect();
-    let found = last_logits(&file, &ids, holding);
+    let found = last_logits(&file, &ids, holding.clone());
     let mut worst = 0.0_f32;
     for (Prompt { ids, logits }, found) in prompts.iter().zip(found) {
         assert_eq!(found.len(), logits.len());
@@ -56,8 +57,12 @@ macro_rules! models {
         fn $test() {
             let bytes =
                 include_bytes!(concat!("../../tests/fixtures/architectures/", $name, ".gguf"));
-            for (holding, tolerance) in [(Holding::Floats, EXACT), (Holding::Tiles, TILES)] {
-                let worst = worst_of($name, bytes, holding);
+            for (holding, tolerance) in [
+                (Holding::Floats, EXACT),
+                (Holding::Tiles, TILES),
+                (Holding::Tensors(Device::Cpu), EXACT),
+            ] {
+                let worst = worst_of($name, bytes, holding.clone());
                 assert!(worst < tolerance, "{holding:?}: off by {worst:.1e} of the spread");
             }
         }

@@ -32,6 +32,14 @@ pub(crate) struct ComputeError {
     pub(crate) detail: String,
 }
 
+impl From<candle_core::Error> for ComputeError {
+    fn from(error: candle_core::Error) -> Self {
+        // What follows the first line is where in the library it happened.
+        let detail = error.to_string().lines().next().unwrap_or_default().to_owned();
+        Self { detail }
+    }
+}
+
 impl Linear for PackedMatrix {
     fn outputs(&self) -> usize {
         self.outputs()

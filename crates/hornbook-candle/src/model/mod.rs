@@ -1,7 +1,10 @@
 //! The Llama forward pass over rows of `(sequence, position, token)`.
 
 mod attention;
+mod candle_attention;
+mod candle_linear;
 mod forward;
+mod holding;
 mod kernel;
 mod linear;
 mod panels;
@@ -9,8 +12,9 @@ mod rope;
 mod shape;
 mod weights;
 
-pub(crate) use attention::{Attention, HostAttention};
+pub(crate) use attention::Attention;
 pub(crate) use forward::{Pass, Row, Scratch};
+pub(crate) use holding::Holding;
 pub(crate) use linear::ComputeError;
 pub(crate) use shape::ModelShape;
-pub(crate) use weights::{Holding, Model};
+pub(crate) use weights::Model;

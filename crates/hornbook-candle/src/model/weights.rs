@@ -2,46 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use candle_core::quantized::GgmlDType;
+use candle_core::Device;
 
 use crate::LoadError;
-use crate::gguf::{GgufFile, TensorInfo};
+use crate::gguf::GgufFile;
 use crate::kernel::{PackedMatrix, Team};
 
 use super::ModelShape;
-use super::linear::Linear;
+use super::candle_linear::{Blocks, CandleLinear};
+use super::holding::Holding;
+use super::linear::{ComputeError, Linear};
 use super::panels::Panels;
 use super::rope::RopeTable;
 use super::shape::Architecture;
 
 /// Most memory that the weights may take once they are loaded.
 pub(crate) const WEIGHT_BYTES_MAX: u64 = 32 * 1024 * 1024 * 1024;
-
-/// How matrices are held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holding {
-    /// In tiles where their type has them, else as floats.
-    Tiles,
-    /// As floats, what tiles are measured against.
-    #[cfg(test)]
-    Floats,
-}
-
-impl Holding {
-    fn packs(self, dtype: GgmlDType) -> bool {
-        match self {
-            Self::Tiles => PackedMatrix::packs(dtype),
-            #[cfg(test)]
-            Self::Floats => false,
-        }
-    }
-
-    /// Most memory that a tensor takes once it is loaded; no tile has more than 10 bits a weight.
-    fn bytes(self, info: &TensorInfo) -> u64 {
-        let elements = info.dims.iter().product::<usize>() as u64;
-        if self.packs(info.dtype) { elements.div_ceil(8) * 10 } else { elements * 4 }
-    }
-}
 
 /// One layer's weights.
 pub(super) struct Layer {
@@ -83,7 +59,7 @@ impl Model {
         vocabulary: usize,
         positions: usize,
         team: &Team,
-        holding: Holding,
+        holding: &Holding,
     ) -> Result<Self, LoadError> {
         let bytes =
             file.tensors.values().map(|info| holding.bytes(info)).fold(0, u64::saturating_add);
@@ -92,7 +68,7 @@ impl Model {
         let layers = (0..shape.layers)
             .map(|number| loader.layer(&shape, number))
             .collect::<Result<_, _>>()?;
-        let embedding = loader.linear("token_embd.weight", vocabulary, shape.hidden)?;
+        let embedding = loader.linear(EMBEDDING, vocabulary, shape.hidden)?;
         let output_norm = loader.list("output_norm.weight", shape.hidden)?;
         let output = match file.tensors.contains_key("output.weight") {
             true => Some(loader.linear("output.weight", vocabulary, shape.hidden)?),
@@ -114,10 +90,26 @@ impl Model {
     }
 }
 
+/// The matrix that tokens' embeddings are looked up in.
+const EMBEDDING: &str = "token_embd.weight";
+
+/// Puts a matrix on a device.
+fn tensor(name: &str, blocks: Blocks<'_>, device: &Device) -> Result<CandleLinear, LoadError> {
+    let matrix = CandleLinear::new(blocks, device);
+    let matrix = match name {
+        EMBEDDING => matrix.and_then(|matrix| matrix.with_table(blocks)),
+        _ => matrix,
+    };
+    matrix.map_err(|error| LoadError::BadTensor {
+        name: name.to_owned(),
+        detail: format!("cannot go to the device: {}", ComputeError::from(error)),
+    })
+}
+
 struct Loader<'a> {
     file: &'a GgufFile<'a>,
     team: &'a Team,
-    holding: Holding,
+    holding: &'a Holding,
     used: BTreeSet<String>,
 }
 
@@ -159,8 +151,15 @@ impl Loader<'_> {
         self.used.insert(name.to_owned());
         let (dtype, blocks) = self.file.blocks(name, &[outputs, inputs])?;
         if !self.holding.packs(dtype) {
+            // For tensors too: this is where numbers that are not finite are refused.
             let weights = self.file.floats(name, &[outputs, inputs])?;
-            return Ok(Box::new(Panels::new(self.team, &weights, inputs)));
+            return match self.holding {
+                Holding::Tensors(device) => {
+                    let blocks = Blocks { dtype, bytes: blocks, outputs, inputs };
+                    Ok(Box::new(tensor(name, blocks, device)?))
+                }
+                _ => Ok(Box::new(Panels::new(self.team, &weights, inputs))),
+            };
         }
         let packed = PackedMatrix::pack(self.team, dtype, blocks, outputs, inputs);
         let packed = packed.map_err(|error| LoadError::BadTensor {

@@ -1,6 +1,7 @@
 //! The engine through its front door: loading, writing, giving up, and bad files.
 
 mod complete;
+mod device;
 mod give_up;
 mod load;
 mod prompt;

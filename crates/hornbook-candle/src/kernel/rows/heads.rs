@@ -53,7 +53,6 @@ pub(crate) struct HeadPreparation<'a> {
 
 impl HeadPreparation<'_> {
     /// Prepares all rows in place, for attention that is not on the processor.
-    #[cfg_attr(not(test), expect(dead_code, reason = "all attention is on the processor yet"))]
     pub(crate) fn run(&self, crew: Crew<'_>, heads: HeadRows<'_>) {
         let heads = SharedHeads::new(&self.shape, heads);
         crew.team.run(heads.rows(), ROWS_PER_THREAD, |rows| {
