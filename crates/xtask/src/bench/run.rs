@@ -36,6 +36,8 @@ pub(crate) enum Run {
         flash: bool,
         /// Whether it is told to compute one prompt and copy it to all sequences.
         once: bool,
+        /// Its `--ubatch-size`: most tokens of one pass.
+        pass_tokens: usize,
     },
 }
 
@@ -62,8 +64,9 @@ impl Run {
     fn measure_once(&self, setting: &Setting<'_>) -> Outcome<Sample> {
         match self {
             Self::Ours { shape, isa } => ours::measure(setting, *shape, *isa),
-            Self::Theirs { shape, file_type, flash, once } => {
-                theirs::measure(setting, *shape, file_type.as_deref(), *flash, *once)
+            Self::Theirs { shape, file_type, flash, once, pass_tokens } => {
+                let way = theirs::Way { flash: *flash, once: *once, pass_tokens: *pass_tokens };
+                theirs::measure(setting, *shape, file_type.as_deref(), way)
             }
         }
     }
@@ -87,10 +90,11 @@ impl Run {
             Self::Ours { isa, .. } => {
                 isa.map_or_else(|| "hornbook".to_owned(), |isa| format!("hornbook {isa}"))
             }
-            Self::Theirs { file_type, flash, once, .. } => {
+            Self::Theirs { file_type, flash, once, pass_tokens, .. } => {
                 let file_type = file_type.as_deref().unwrap_or("same file");
                 let flash = if *flash { "-fa on" } else { "-fa off" };
-                format!("{file_type}, {flash}{}", if *once { ", -pps" } else { "" })
+                let once = if *once { " -pps" } else { "" };
+                format!("{file_type}, {flash} -ub {pass_tokens}{once}")
             }
         }
     }

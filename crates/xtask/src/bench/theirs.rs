@@ -17,13 +17,22 @@ pub(crate) const BATCHED_BENCH: &str = "llama-batched-bench";
 /// Its program that makes files of other types.
 pub(crate) const QUANTIZE: &str = "llama-quantize";
 
-/// Runs a batch. With `once` one prompt is computed and copied, and counts as every sequence's.
+/// How it is run.
+pub(crate) struct Way {
+    /// Flash attention.
+    pub(crate) flash: bool,
+    /// One prompt is computed and copied, and counts as every sequence's.
+    pub(crate) once: bool,
+    /// Most tokens of one pass.
+    pub(crate) pass_tokens: usize,
+}
+
+/// Runs a batch.
 pub(crate) fn measure(
     setting: &Setting<'_>,
     shape: Shape,
     file_type: Option<&str>,
-    flash: bool,
-    once: bool,
+    way: Way,
 ) -> Outcome<Sample> {
     let prompt = shape.shared + shape.own;
     let file = match file_type {
@@ -35,12 +44,13 @@ pub(crate) fn measure(
         .args(["--output-format", "jsonl", "--model"])
         .arg(&file)
         .args(["--threads", &setting.threads.to_string()])
-        .args(["--flash-attn", if flash { "on" } else { "off" }])
+        .args(["--flash-attn", if way.flash { "on" } else { "off" }])
         .args(["--ctx-size", &context(shape).to_string()])
+        .args(["--ubatch-size", &way.pass_tokens.to_string()])
         .args(["-npp", &prompt.to_string()])
         .args(["-ntg", &shape.new.to_string()])
         .args(["-npl", &shape.sequences.to_string()]);
-    if once {
+    if way.once {
         command.arg("-pps");
     }
     let watched = process::watch(&mut command, &[], &setting.dir.join("llama-batched-bench.log"))?;
