@@ -1,69 +1,115 @@
-//! The BERT encoder: tokens of one text to one vector per token.
+//! The BERT encoder: tokens of some texts to one vector per token.
 
-use candle_core::{D, Device, Result, Tensor};
+use std::ops::Range;
+
+use crate::kernel::{Crew, LayerNorm, TextHeads, add_and_gelu, add_to_rows, attend_all};
+use crate::model::{ComputeError, Linear, Panels};
 
 use super::settings::Settings;
 use super::weights::{Affine, Layer, Norm, Weights};
-use crate::tensors::{matmul, softmax};
 
-/// A BERT encoder with its weights on a device.
+/// A BERT encoder.
 pub(super) struct Encoder {
     weights: Weights,
+    hidden: usize,
     heads: usize,
-    norm_epsilon: f64,
-    device: Device,
+    norm_epsilon: f32,
+}
+
+/// Memory between layers.
+#[derive(Default)]
+pub(super) struct Scratch {
+    rows: Vec<f32>,
+    /// Queries, keys and values beside each other.
+    heads: Vec<f32>,
+    mixed: Vec<f32>,
+    added: Vec<f32>,
+    wide: Vec<f32>,
 }
 
 impl Encoder {
-    pub(super) fn new(weights: Weights, settings: &Settings, device: Device) -> Self {
-        Self { weights, heads: settings.heads, norm_epsilon: settings.norm_epsilon, device }
-    }
-
-    /// Vectors of one text's tokens, `[tokens, hidden]`.
-    ///
-    /// There are at least two tokens (with one row candle sums in another order), each below the
-    /// vocabulary, and no more than positions.
-    pub(super) fn forward(&self, tokens: &[u32]) -> Result<Tensor> {
-        let Weights { words, positions, norm, layers } = &self.weights;
-        let ids = Tensor::new(tokens, &self.device)?;
-        let rows = words.index_select(&ids, 0)?.add(&positions.narrow(0, 0, tokens.len())?)?;
-        let mut rows = self.norm(&rows, norm)?;
-        for layer in layers {
-            rows = self.layer(layer, &rows)?;
+    pub(super) fn new(weights: Weights, settings: &Settings) -> Self {
+        Self {
+            weights,
+            hidden: settings.hidden,
+            heads: settings.heads,
+            norm_epsilon: settings.norm_epsilon as f32,
         }
-        Ok(rows)
     }
 
-    fn layer(&self, layer: &Layer, rows: &Tensor) -> Result<Tensor> {
-        let mixed = product(&self.attention(&layer.attention, rows)?, &layer.attention_output)?;
-        let rows = self.norm(&mixed.add(rows)?, &layer.attention_norm)?;
-        let wide = product(&rows, &layer.up)?.gelu_erf()?;
-        let narrow = product(&wide, &layer.down)?;
-        self.norm(&narrow.add(&rows)?, &layer.norm)
+    /// Vectors of the texts' tokens, `[tokens of all texts, hidden]`.
+    ///
+    /// Every token is below the vocabulary, and no text has more of them than positions. A text's
+    /// vectors do not depend on the others.
+    pub(super) fn forward<'a>(
+        &self,
+        crew: Crew<'_>,
+        texts: &[&[u32]],
+        scratch: &'a mut Scratch,
+    ) -> Result<&'a [f32], ComputeError> {
+        let mut next = 0;
+        let ranges: Vec<Range<usize>> = texts
+            .iter()
+            .map(|text| {
+                next += text.len();
+                next - text.len()..next
+            })
+            .collect();
+        scratch.rows.clear();
+        for text in texts {
+            self.embed(text, &mut scratch.rows);
+        }
+        self.norm(&self.weights.norm).run(crew, &mut scratch.rows, &[], &[]);
+        for layer in &self.weights.layers {
+            self.layer(crew, layer, &ranges, scratch)?;
+        }
+        Ok(&scratch.rows)
     }
 
-    /// Every token attends to every token; queries, keys and values come from one product.
-    fn attention(&self, weights: &Affine, rows: &Tensor) -> Result<Tensor> {
-        let (tokens, hidden) = rows.dims2()?;
-        let head_dim = hidden / self.heads;
-        let parts = product(rows, weights)?.reshape((tokens, 3, self.heads, head_dim))?;
-        // [3, heads, tokens, head_dim]
-        let parts = parts.permute((1, 2, 0, 3))?.contiguous()?;
-        let scale = 1.0 / (head_dim as f64).sqrt();
-        let scores = matmul(&parts.get(0)?, &parts.get(1)?.t()?)?.affine(scale, 0.0)?;
-        let mixed = matmul(&softmax(&scores)?, &parts.get(2)?)?;
-        mixed.transpose(0, 1)?.reshape((tokens, hidden))
+    /// Adds every token's vector and its position's.
+    fn embed(&self, text: &[u32], rows: &mut Vec<f32>) {
+        let positions = self.weights.positions.chunks_exact(self.hidden);
+        for (token, position) in text.iter().zip(positions) {
+            let word = &self.weights.words[*token as usize * self.hidden..][..self.hidden];
+            rows.extend(word.iter().zip(position).map(|(word, position)| word + position));
+        }
     }
 
-    fn norm(&self, rows: &Tensor, norm: &Norm) -> Result<Tensor> {
-        let centred = rows.broadcast_sub(&rows.mean_keepdim(D::Minus1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        let spread = variance.affine(1.0, self.norm_epsilon)?.sqrt()?;
-        let scaled = centred.broadcast_div(&spread)?.broadcast_mul(&norm.weight)?;
-        scaled.broadcast_add(&norm.bias)
+    fn layer(
+        &self,
+        crew: Crew<'_>,
+        layer: &Layer,
+        texts: &[Range<usize>],
+        scratch: &mut Scratch,
+    ) -> Result<(), ComputeError> {
+        let Scratch { rows, heads, mixed, added, wide } = scratch;
+        multiply(crew, &layer.attention, rows, heads)?;
+        add_to_rows(crew, heads, &layer.attention.bias);
+        mixed.resize(rows.len(), 0.0);
+        let head_dim = self.hidden / self.heads;
+        attend_all(crew, TextHeads { rows: heads, texts, heads: self.heads, head_dim }, mixed);
+        multiply(crew, &layer.attention_output, mixed, added)?;
+        self.norm(&layer.attention_norm).run(crew, rows, added, &layer.attention_output.bias);
+        multiply(crew, &layer.up, rows, wide)?;
+        add_and_gelu(crew, wide, &layer.up.bias);
+        multiply(crew, &layer.down, wide, added)?;
+        self.norm(&layer.norm).run(crew, rows, added, &layer.down.bias);
+        Ok(())
+    }
+
+    fn norm<'a>(&self, norm: &'a Norm) -> LayerNorm<'a> {
+        LayerNorm { weight: &norm.weight, bias: &norm.bias, epsilon: self.norm_epsilon }
     }
 }
 
-fn product(rows: &Tensor, affine: &Affine) -> Result<Tensor> {
-    affine.weights.multiply(rows)?.broadcast_add(&affine.bias)
+/// Rows times a matrix, without its bias.
+fn multiply(
+    crew: Crew<'_>,
+    affine: &Affine,
+    rows: &[f32],
+    output: &mut Vec<f32>,
+) -> Result<(), ComputeError> {
+    let matrix: &Panels = &affine.weights;
+    output.resize(rows.len() / matrix.inputs() * matrix.outputs(), 0.0);
+    matrix.apply(crew, rows, output)
 }

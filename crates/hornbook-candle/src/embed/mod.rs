@@ -1,10 +1,9 @@
 //! Texts as vectors: a BERT encoder behind [`Embedder`](hornbook_inference::Embedder).
 //!
-//! A text's way: `tokenizer` makes it WordPiece tokens, `encoder` computes one vector per token
-//! with candle's tensors, and the vectors' mean (or the first one, where the model says so),
-//! scaled to length 1, is the text's vector. Every text is computed by itself: candle picks its
-//! blocks by the number of rows, so only a text's own length may decide them. Texts of one
-//! request run beside each other on the model's threads.
+//! A text's way: `tokenizer` makes it WordPiece tokens, `encoder` computes one vector per token,
+//! several texts' tokens in one pass without padding, and the vectors' mean (or the first one,
+//! where the model says so), scaled to length 1, is the text's vector. Products, norms and
+//! attention come from the engine's own modules: a row's sums do not depend on the other rows.
 
 mod encoder;
 mod error;

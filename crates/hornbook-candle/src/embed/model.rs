@@ -2,24 +2,26 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::Device;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hornbook_inference::{CompletionError, Embedder, Embedding, EmbeddingRequest, Provenance};
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::encoder::Encoder;
+use super::encoder::{Encoder, Scratch};
 use super::pooling::{Pooling, normalised};
 use super::settings::Settings;
 use super::tokenizer::{EMBEDDING_TEXT_BYTES_MAX, Pieces};
 use super::weights::{self, Weights};
 use super::{EmbedError, EmbeddingLoadError, files};
 use crate::config::THREADS_MAX;
+use crate::kernel::{Crew, Isa, Team};
+
+/// Tokens of a pass, from which on it is full; a single text may have more.
+const PASS_TOKENS: usize = 256;
 
 /// What becomes of a text that is longer than the model takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub struct TextEmbedding {
 /// A BERT model that turns texts into vectors in this process.
 ///
 /// The same text gives the same bits whatever it is sent together with and however many threads
-/// there are, on one kind of processor. Clones share the weights.
+/// there are, on one instruction set. Clones share the weights.
 #[derive(Clone)]
 pub struct EmbeddingModel {
     inner: Arc<Inner>,
@@ -59,7 +61,10 @@ struct Inner {
     pooling: Pooling,
     dimensions: usize,
     tokens_max: usize,
-    pool: rayon::ThreadPool,
+    team: Team,
+    isa: Isa,
+    /// Whoever holds it computes.
+    scratch: Mutex<Scratch>,
     provenance: Provenance,
 }
 
@@ -84,19 +89,17 @@ impl EmbeddingModel {
         let pieces = Pieces::read(directory, &settings)?;
         let bytes = files::needed(directory, weights::FILE, weights::FILE_BYTES_MAX)?;
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        let weights = Weights::read(&bytes, &settings, &Device::Cpu)?;
-        drop(bytes);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get().min(THREADS_MAX))
-            .thread_name(|number| format!("embed-{number}"))
-            .build()
+        let team = Team::new(threads.get().min(THREADS_MAX))
             .map_err(|error| EmbeddingLoadError::Start { detail: error.to_string() })?;
+        let weights = Weights::read(&bytes, &settings, &team)?;
+        drop(bytes);
+        let isa = Isa::detect();
         let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         tracing::info!(
             model = name,
             dimensions = settings.hidden,
             tokens_max = settings.tokens_max,
-            threads = pool.current_num_threads(),
+            threads = team.threads(),
             "embedding model loaded"
         );
         let inner = Inner {
@@ -105,11 +108,13 @@ impl EmbeddingModel {
             pooling: settings.pooling,
             dimensions: settings.hidden,
             tokens_max: settings.tokens_max,
-            encoder: Encoder::new(weights, &settings, Device::Cpu),
-            pool,
+            encoder: Encoder::new(weights, &settings),
+            team,
+            isa,
+            scratch: Mutex::default(),
             provenance: Provenance {
                 model_sha256: Some(sha256),
-                instruction_set: Some(instruction_set().to_owned()),
+                instruction_set: Some(isa.set().name().to_owned()),
             },
         };
         Ok(Self { inner: Arc::new(inner), turn: Arc::new(Semaphore::new(1)) })
@@ -125,47 +130,71 @@ impl EmbeddingModel {
         self.inner.dimensions
     }
 
-    /// Computes one vector per text, in the order of the texts; blocks.
+    /// Computes one vector per text, in the order of the texts; blocks, also while another call
+    /// computes.
     ///
-    /// The first text without a vector fails the call. Cancellation is seen between texts.
+    /// A text without a vector fails the call. Cancellation is seen between passes of a few texts.
     pub fn embed_texts(
         &self,
-        texts: &[impl AsRef<str> + Sync],
+        texts: &[impl AsRef<str>],
         overlong: Overlong,
         cancel: &CancellationToken,
     ) -> Result<Vec<TextEmbedding>, EmbedError> {
-        let inner = &*self.inner;
-        inner.pool.install(|| {
-            // Which error is first does not depend on which thread was: all results are there.
-            let found: Vec<_> = texts
-                .par_iter()
-                .with_max_len(1)
-                .map(|text| inner.embed(text.as_ref(), overlong, cancel))
-                .collect();
-            found.into_iter().collect()
-        })
+        let mut scratch = self.inner.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = Vec::with_capacity(texts.len());
+        let mut pass = Vec::new();
+        let mut tokens = 0;
+        for text in texts {
+            if cancel.is_cancelled() {
+                return Err(EmbedError::Cancelled);
+            }
+            let text = self.inner.prepare(text.as_ref(), overlong)?;
+            if tokens + text.tokens.len() > PASS_TOKENS {
+                self.inner.pass(&mut pass, &mut scratch, &mut found)?;
+                tokens = 0;
+            }
+            tokens += text.tokens.len();
+            pass.push(text);
+        }
+        self.inner.pass(&mut pass, &mut scratch, &mut found)?;
+        Ok(found)
     }
 }
 
+/// A text that is to be embedded.
+struct Prepared {
+    tokens: Vec<u32>,
+    is_cut: bool,
+}
+
 impl Inner {
-    fn embed(
-        &self,
-        text: &str,
-        overlong: Overlong,
-        cancel: &CancellationToken,
-    ) -> Result<TextEmbedding, EmbedError> {
-        if cancel.is_cancelled() {
-            return Err(EmbedError::Cancelled);
-        }
+    fn prepare(&self, text: &str, overlong: Overlong) -> Result<Prepared, EmbedError> {
         let (mut tokens, is_cut) = self.tokens(text, overlong)?;
         self.pieces.cut(&mut tokens, self.tokens_max);
-        let vector = self
+        Ok(Prepared { tokens, is_cut })
+    }
+
+    /// Embeds some texts and forgets them.
+    fn pass(
+        &self,
+        texts: &mut Vec<Prepared>,
+        scratch: &mut Scratch,
+        found: &mut Vec<TextEmbedding>,
+    ) -> Result<(), EmbedError> {
+        let crew = Crew { team: &self.team, isa: self.isa };
+        let tokens: Vec<&[u32]> = texts.iter().map(|text| text.tokens.as_slice()).collect();
+        let mut rows = self
             .encoder
-            .forward(&tokens)
-            .and_then(|rows| self.pooling.apply(&rows)?.to_vec1())
+            .forward(crew, &tokens, scratch)
             .map_err(|error| EmbedError::Failed { detail: error.to_string() })?;
-        let vector = normalised(vector).ok_or(EmbedError::NotFinite)?;
-        Ok(TextEmbedding { vector, tokens: tokens.len(), is_cut })
+        for Prepared { tokens, is_cut } in texts.drain(..) {
+            let (own, others) = rows.split_at(tokens.len() * self.dimensions);
+            rows = others;
+            let vector = normalised(self.pooling.apply(own, self.dimensions));
+            let vector = vector.ok_or(EmbedError::NotFinite)?;
+            found.push(TextEmbedding { vector, tokens: tokens.len(), is_cut });
+        }
+        Ok(())
     }
 
     /// All tokens of the text, or of as much of it as is taken, and whether that is too much.
@@ -231,19 +260,5 @@ impl Embedder for EmbeddingModel {
 
     fn provenance(&self) -> Provenance {
         self.inner.provenance.clone()
-    }
-}
-
-/// What candle's products of 32-bit floats are computed with; candle chooses it by itself.
-fn instruction_set() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let has_fma = std::arch::is_x86_feature_detected!("avx2")
-            && std::arch::is_x86_feature_detected!("fma");
-        if has_fma { "candle f32 x86-64-v3" } else { "candle f32 x86-64" }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        "candle f32"
     }
 }

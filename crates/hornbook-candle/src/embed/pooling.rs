@@ -1,7 +1,5 @@
 //! One vector for a text out of one per token.
 
-use candle_core::{Result, Tensor};
-
 /// How a text's vector comes from its tokens' vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pooling {
@@ -12,11 +10,19 @@ pub(super) enum Pooling {
 }
 
 impl Pooling {
-    /// Pools `[tokens, hidden]` to `[hidden]`.
-    pub(super) fn apply(self, tokens: &Tensor) -> Result<Tensor> {
+    /// Pools `[tokens, hidden]` to `[hidden]`; there is a token at least.
+    pub(super) fn apply(self, tokens: &[f32], hidden: usize) -> Vec<f32> {
         match self {
-            Self::Mean => tokens.mean(0),
-            Self::First => tokens.get(0),
+            Self::First => tokens[..hidden].to_vec(),
+            Self::Mean => {
+                let mut sums = vec![0.0; hidden];
+                for token in tokens.chunks_exact(hidden) {
+                    sums.iter_mut().zip(token).for_each(|(sum, number)| *sum += number);
+                }
+                let count = (tokens.len() / hidden) as f32;
+                sums.iter_mut().for_each(|sum| *sum /= count);
+                sums
+            }
         }
     }
 }

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use super::EmbeddingLoadError as Error;
 use super::files;
 use super::pooling::Pooling;
-use crate::tensors::UNBROKEN_INPUTS;
 
 const CONFIG: &str = "config.json";
 const SENTENCES: &str = "sentence_bert_config.json";
@@ -20,9 +19,8 @@ const LAYERS_MAX: u64 = 64;
 const HIDDEN_MAX: u64 = 4_096;
 const HEADS_MAX: u64 = 64;
 const FEED_FORWARD_MAX: u64 = 16_384;
-/// Bounds the attention of one text: heads x positions x positions numbers. No sum over positions
-/// or over a head is broken anywhere then.
-const POSITIONS_MAX: u64 = UNBROKEN_INPUTS as u64;
+/// Bounds what one text takes: time grows with the square of its length.
+const POSITIONS_MAX: u64 = 8_192;
 const VOCABULARY_MAX: u64 = 1_000_000;
 /// Two marks and one token between them.
 const TOKENS_MIN: u64 = 3;
@@ -99,7 +97,7 @@ impl Settings {
         };
         let hidden = size("hidden_size", config.hidden_size, HIDDEN_MAX)?;
         let heads = size("num_attention_heads", config.num_attention_heads, HEADS_MAX)?;
-        if !hidden.is_multiple_of(heads) || hidden / heads > UNBROKEN_INPUTS {
+        if !hidden.is_multiple_of(heads) {
             return Err(Error::unsupported(format!("{hidden} hidden numbers over {heads} heads")));
         }
         let positions = config.max_position_embeddings;

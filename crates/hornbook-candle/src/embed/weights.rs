@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use candle_core::safetensors::SliceSafetensors;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 
 use super::EmbeddingLoadError as Error;
 use super::settings::Settings;
-use crate::tensors::Dense;
+use crate::kernel::Team;
+use crate::model::Panels;
 
 /// The file.
 pub(super) const FILE: &str = "model.safetensors";
@@ -22,19 +23,19 @@ const PREFIX: &str = "bert.";
 
 /// Weights and bias of a product.
 pub(super) struct Affine {
-    pub(super) weights: Dense,
-    pub(super) bias: Tensor,
+    pub(super) weights: Panels,
+    pub(super) bias: Vec<f32>,
 }
 
 /// Scale and shift after a layer norm.
 pub(super) struct Norm {
-    pub(super) weight: Tensor,
-    pub(super) bias: Tensor,
+    pub(super) weight: Vec<f32>,
+    pub(super) bias: Vec<f32>,
 }
 
 /// One layer's weights.
 pub(super) struct Layer {
-    /// Queries, keys and values beside each other: `[hidden, 3 x hidden]`.
+    /// Queries, keys and values beside each other: `[3 x hidden, hidden]`.
     pub(super) attention: Affine,
     pub(super) attention_output: Affine,
     pub(super) attention_norm: Norm,
@@ -46,31 +47,33 @@ pub(super) struct Layer {
 /// All weights, as 32-bit floats.
 pub(super) struct Weights {
     /// `[vocabulary, hidden]`.
-    pub(super) words: Tensor,
+    pub(super) words: Vec<f32>,
     /// What is added at each position, `[positions, hidden]`; the type of all tokens is in it.
-    pub(super) positions: Tensor,
+    pub(super) positions: Vec<f32>,
     pub(super) norm: Norm,
     pub(super) layers: Vec<Layer>,
 }
 
 impl Weights {
     /// Reads and checks every tensor that the encoder has.
-    pub(super) fn read(bytes: &[u8], settings: &Settings, device: &Device) -> Result<Self, Error> {
+    pub(super) fn read(bytes: &[u8], settings: &Settings, team: &Team) -> Result<Self, Error> {
         let Settings { hidden, feed_forward, positions, token_types, vocabulary, .. } = *settings;
-        let mut reader = Reader::open(bytes, device)?;
+        let mut reader = Reader::open(bytes, team)?;
         let words = reader.take("embeddings.word_embeddings.weight", &[vocabulary, hidden])?;
-        let places = reader.take("embeddings.position_embeddings.weight", &[positions, hidden])?;
+        let mut positions =
+            reader.take("embeddings.position_embeddings.weight", &[positions, hidden])?;
         let types =
             reader.take("embeddings.token_type_embeddings.weight", &[token_types, hidden])?;
+        for position in positions.chunks_exact_mut(hidden) {
+            for (number, of_type) in position.iter_mut().zip(&types) {
+                *number += of_type;
+            }
+        }
         let norm = reader.norm("embeddings.LayerNorm", hidden)?;
         let layers = (0..settings.layers)
             .map(|number| reader.layer(number, hidden, feed_forward))
             .collect::<Result<_, _>>()?;
         reader.refuse_unused()?;
-        let positions = types
-            .narrow(0, 0, 1)
-            .and_then(|first| places.broadcast_add(&first))
-            .map_err(failed("embeddings.token_type_embeddings.weight"))?;
         Ok(Self { words, positions, norm, layers })
     }
 }
@@ -82,14 +85,14 @@ fn failed(name: &str) -> impl FnOnce(candle_core::Error) -> Error {
 
 struct Reader<'a> {
     file: SliceSafetensors<'a>,
-    device: &'a Device,
+    team: &'a Team,
     /// Shapes of the tensors that were not taken yet, by name without prefix.
     left: BTreeMap<String, Vec<usize>>,
     prefix: &'static str,
 }
 
 impl<'a> Reader<'a> {
-    fn open(bytes: &'a [u8], device: &'a Device) -> Result<Self, Error> {
+    fn open(bytes: &'a [u8], team: &'a Team) -> Result<Self, Error> {
         // The library would take a hundred times as much.
         let head = bytes.first_chunk().map_or(0, |head| u64::from_le_bytes(*head));
         Error::check_limit("the head of model.safetensors, in bytes,", head, HEADER_BYTES_MAX)?;
@@ -104,12 +107,12 @@ impl<'a> Reader<'a> {
                 (name.strip_prefix(prefix).unwrap_or(name).to_owned(), view.shape().to_vec())
             })
             .collect();
-        Ok(Self { file, device, left, prefix })
+        Ok(Self { file, team, left, prefix })
     }
 
-    /// A tensor as 32-bit floats. Its shape is checked before anything is copied, and every
+    /// A tensor's numbers as 32-bit floats. Its shape is checked before anything is copied, and every
     /// number is finite: one that is not would poison every vector.
-    fn take(&mut self, name: &str, dims: &[usize]) -> Result<Tensor, Error> {
+    fn take(&mut self, name: &str, dims: &[usize]) -> Result<Vec<f32>, Error> {
         let bad = |detail: String| Error::BadTensor { name: name.to_owned(), detail };
         let found = self.left.remove(name).ok_or_else(|| bad("is absent".to_owned()))?;
         if found != dims {
@@ -122,12 +125,14 @@ impl<'a> Reader<'a> {
         if !matches!(tensor.dtype(), DType::F32 | DType::F16 | DType::BF16) {
             return Err(bad(format!("holds {:?}, not floats", tensor.dtype())));
         }
-        let tensor = tensor.to_dtype(DType::F32).map_err(failed(name))?;
-        let numbers = tensor.flatten_all().and_then(|flat| flat.to_vec1::<f32>());
-        if !numbers.map_err(failed(name))?.iter().all(|number| number.is_finite()) {
+        let numbers: Vec<f32> = tensor
+            .to_dtype(DType::F32)
+            .and_then(|tensor| tensor.flatten_all()?.to_vec1())
+            .map_err(failed(name))?;
+        if !numbers.iter().all(|number| number.is_finite()) {
             return Err(bad("holds a number that is not finite".to_owned()));
         }
-        tensor.to_device(self.device).map_err(failed(name))
+        Ok(numbers)
     }
 
     fn norm(&mut self, name: &str, width: usize) -> Result<Norm, Error> {
@@ -137,16 +142,12 @@ impl<'a> Reader<'a> {
 
     /// Several products of the same rows, beside each other.
     fn affine(&mut self, names: &[String], outputs: usize, inputs: usize) -> Result<Affine, Error> {
-        let mut weights = Vec::with_capacity(names.len());
-        let mut biases = Vec::with_capacity(names.len());
+        let (mut weights, mut bias) = (Vec::new(), Vec::new());
         for name in names {
-            weights.push(self.take(&format!("{name}.weight"), &[outputs, inputs])?);
-            biases.push(self.take(&format!("{name}.bias"), &[outputs])?);
+            weights.extend(self.take(&format!("{name}.weight"), &[outputs, inputs])?);
+            bias.extend(self.take(&format!("{name}.bias"), &[outputs])?);
         }
-        let all = names.join(" and ");
-        let weights = Tensor::cat(&weights, 0).and_then(|weights| Dense::new(&weights));
-        let bias = Tensor::cat(&biases, 0);
-        Ok(Affine { weights: weights.map_err(failed(&all))?, bias: bias.map_err(failed(&all))? })
+        Ok(Affine { weights: Panels::new(self.team, &weights, inputs), bias })
     }
 
     fn layer(&mut self, number: usize, hidden: usize, wide: usize) -> Result<Layer, Error> {

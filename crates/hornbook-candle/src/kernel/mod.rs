@@ -7,6 +7,7 @@
 
 mod attend;
 mod crew;
+mod encode;
 mod half;
 mod isa;
 mod lanes;
@@ -20,6 +21,7 @@ mod team;
 
 pub(crate) use attend::{HeadShape, KvPages, PAGE_POSITIONS, PageId, Plan, Position, attend};
 pub(crate) use crew::Crew;
+pub(crate) use encode::{LayerNorm, TextHeads, add_and_gelu, add_to_rows, attend_all};
 pub use isa::InstructionSet;
 pub(crate) use isa::Isa;
 pub(crate) use matmul::{Product, multiply};

@@ -12,6 +12,8 @@ use super::linear::ComputeError;
 
 /// Positions that are gathered for one group of rows, all rows together.
 const GATHERED_POSITIONS_MAX: usize = 65_536;
+/// Largest number that a 16-bit float holds.
+const HALF_MAX: f32 = 65_504.0;
 
 /// Attention on any device that candle has, with keys and values as 16-bit floats there.
 ///
@@ -126,7 +128,9 @@ impl CandleAttention {
         let Some(places) = &self.pass.places else { return Ok(()) };
         for (numbers, stored) in [(&*heads.keys, &layer.keys), (&*heads.values, &layer.values)] {
             let rows = Tensor::from_slice(numbers, places.shape(), &self.device)?;
-            stored.scatter_set(places, &rows.to_dtype(DType::F16)?, 0)?;
+            // As the kernels do: one wild number shall not make infinities of a whole sequence.
+            let rows = rows.clamp(-HALF_MAX, HALF_MAX)?.to_dtype(DType::F16)?;
+            stored.scatter_set(places, &rows, 0)?;
         }
         Ok(())
     }

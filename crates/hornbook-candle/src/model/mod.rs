@@ -15,6 +15,7 @@ mod weights;
 pub(crate) use attention::Attention;
 pub(crate) use forward::{Pass, Row, Scratch};
 pub(crate) use holding::Holding;
-pub(crate) use linear::ComputeError;
+pub(crate) use linear::{ComputeError, Linear};
+pub(crate) use panels::Panels;
 pub(crate) use shape::ModelShape;
 pub(crate) use weights::Model;

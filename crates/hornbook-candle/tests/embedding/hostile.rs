@@ -53,7 +53,7 @@ fn other_models_are_refused_by_what_they_have() {
             "config.json",
             "\"max_position_embeddings\": 40",
             "\"max_position_embeddings\": 999999999999",
-            "at most 512",
+            "at most 8192",
         ),
         (
             "config.json",

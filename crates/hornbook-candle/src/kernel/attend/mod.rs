@@ -12,6 +12,7 @@ use std::cell::RefCell;
 
 pub(crate) use pages::{HeadShape, KvPages, PAGE_POSITIONS, PageId};
 pub(crate) use plan::{Plan, Position};
+pub(in crate::kernel) use softmax::weigh;
 
 use super::shared::SharedSlice;
 use super::{Crew, lanes};

@@ -8,7 +8,7 @@ use crate::kernel::lanes::{LANES, Lanes};
 /// of their lanes count. Weights are `exp(scale * (score - highest score))`, not yet divided by
 /// their sum.
 #[inline(always)]
-pub(super) fn weigh<L: Lanes>(
+pub(in crate::kernel) fn weigh<L: Lanes>(
     lanes: L,
     scores: &mut [[f32; LANES]],
     (first, step): (usize, usize),

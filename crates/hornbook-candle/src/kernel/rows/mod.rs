@@ -18,7 +18,7 @@ pub(in crate::kernel) const ROWS_PER_THREAD: usize = 4;
 
 /// `sums += added`; nothing where `added` is empty.
 #[inline(always)]
-fn add<L: Lanes>(lanes: L, sums: &mut [f32], added: &[f32]) {
+pub(in crate::kernel) fn add<L: Lanes>(lanes: L, sums: &mut [f32], added: &[f32]) {
     if added.is_empty() {
         return;
     }

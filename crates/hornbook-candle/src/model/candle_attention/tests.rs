@@ -175,13 +175,23 @@ fn a_copied_page_goes_on_by_itself() {
 fn what_a_page_held_before_is_not_read() {
     let bench = Bench::new(SHAPE, 1, 1);
     let mut attention = bench.candle();
-    // Values beyond 16-bit floats are stored as infinities.
-    let full = bench.pass(&mut attention, &Bench::rows(0, 0..2 * PAGE_POSITIONS), 1e9);
+    let full = bench.pass(&mut attention, &Bench::rows(0, 0..2 * PAGE_POSITIONS), f32::NAN);
     assert!(full.iter().flatten().any(|number| !number.is_finite()));
     let rows = Bench::rows(0, 0..3);
     let found = bench.pass(&mut attention, &rows, 1.0);
     assert_eq!(found, bench.pass(&mut bench.candle(), &rows, 1.0));
     assert!(found.iter().flatten().all(|number| number.is_finite()));
+}
+
+#[test]
+fn values_beyond_16_bits_are_the_largest_there_as_in_the_kernels() {
+    let bench = Bench::new(SHAPE, 1, 1);
+    let rows = Bench::rows(0, 0..5);
+    let found = bench.pass(&mut bench.candle(), &rows, 1e9);
+    let expected = bench.pass(&mut HostAttention::new(SHAPE, PAGES), &rows, 1e9);
+    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+        assert!((found - expected).abs() < 65_504.0 * TOLERANCE, "{found} is not {expected}");
+    }
 }
 
 #[test]
