@@ -1,5 +1,8 @@
 //! Memory once every sequence is as long as it can be.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use futures_util::future::try_join_all;
 use hornbook_inference::Backend;
 use serde_json::json;
@@ -8,6 +11,9 @@ use crate::Outcome;
 use crate::batch::{exactly, warm_up};
 use crate::meter::{Meter, peak_bytes};
 use crate::options::{Options, load};
+
+/// How often the pages in use are counted.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Fills all slots and tells the most memory that the process had.
 pub(crate) async fn run(options: &Options) -> Outcome {
@@ -25,7 +31,18 @@ pub(crate) async fn run(options: &Options) -> Outcome {
         .map(|sequence| exactly(writer.text(sequence as u64, own - writer.extra_tokens), new));
     let prompts: Vec<_> = prompts.collect();
     let meter = Meter::start()?;
-    let answers = try_join_all(prompts.into_iter().map(|request| engine.complete(request))).await?;
+    let mut answers =
+        pin!(try_join_all(prompts.into_iter().map(|request| engine.complete(request))));
+    let mut busiest = engine.load();
+    let answers = loop {
+        tokio::select! {
+            answers = &mut answers => break answers?,
+            () = tokio::time::sleep(LOOK) => {
+                let now = engine.load();
+                busiest = [busiest, now].into_iter().flatten().max_by_key(|load| load.kv_pages_held);
+            }
+        }
+    };
     let seconds = meter.stop()?;
     let positions: u64 = answers
         .iter()
@@ -43,6 +60,8 @@ pub(crate) async fn run(options: &Options) -> Outcome {
         "loaded_bytes": loaded_bytes,
         "peak_bytes": peak_bytes()?,
         "cached_tokens": answers.iter().map(|answer| answer.usage.cached_tokens).sum::<u64>(),
+        "kv_pages": busiest.map(|load| load.kv_pages),
+        "kv_pages_held": busiest.map(|load| load.kv_pages_held),
         "seconds": seconds.wall,
         "cpu_seconds": seconds.cpu,
     }))

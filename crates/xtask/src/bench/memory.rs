@@ -34,9 +34,11 @@ pub(crate) fn measure(setting: &Setting<'_>, report: &mut Report) -> Outcome {
     });
     report.notes.push(format!(
         "Memory: {peak:.0} MiB is the most that the process ever had resident (VmHWM), after loading it was {:.0} MiB; \
-         filling took {:.0} s.",
+         filling took {:.0} s; {} pages of keys and values were held at once at most, of {}.",
         mib("loaded_bytes")?,
         ours::number(&answer, "seconds")?,
+        answer["kv_pages_held"],
+        answer["kv_pages"],
     ));
     report.samples.insert("memory".to_owned(), answer);
     Ok(())

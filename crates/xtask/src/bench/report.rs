@@ -88,7 +88,8 @@ impl Report {
             }
         }
         let all = |samples: &Vec<Sample>| samples.iter().map(sample_json).collect::<Value>();
-        self.tried = tuning.tried().iter().map(|(name, it)| (name.clone(), all(it))).collect();
+        let tried = tuning.tried().iter();
+        self.tried = tried.map(|(name, it)| (name.clone(), sample_json(it))).collect();
         self.samples.extend(samples.iter().map(|(name, it)| (name.clone(), all(it))));
     }
 

@@ -8,13 +8,10 @@ use super::figure::{Part, Sample};
 use super::run::Run;
 use super::setting::Setting;
 
-/// Times that every way is tried; its best time counts, as noise only ever slows.
-const TRIES: usize = 2;
-
 /// All ways that were tried and how fast they were.
 #[derive(Default)]
 pub(crate) struct Tuning {
-    tried: BTreeMap<String, Vec<Sample>>,
+    tried: BTreeMap<String, Sample>,
 }
 
 impl Tuning {
@@ -39,19 +36,21 @@ impl Tuning {
     fn speed(&mut self, run: &Run, part: Part, setting: &Setting<'_>) -> Outcome<f64> {
         let short = run.shortened();
         let name = short.name();
-        if !self.tried.contains_key(&name) {
-            println!("trying {name}");
-            let samples: Vec<Sample> =
-                (0..TRIES).map(|_| short.measure(setting)).collect::<Outcome<_>>()?;
-            self.tried.insert(name.clone(), samples);
-        }
-        let samples = self.tried.get(&name).map_or(&[][..], Vec::as_slice);
-        let speeds = samples.iter().map(|sample| part.of(sample)).map(|it| it.tokens / it.wall_s);
-        Ok(speeds.fold(0.0, f64::max))
+        let sample = match self.tried.get(&name) {
+            Some(sample) => *sample,
+            None => {
+                println!("trying {name}");
+                let sample = short.measure(setting)?;
+                self.tried.insert(name, sample);
+                sample
+            }
+        };
+        let phase = part.of(&sample);
+        Ok(phase.tokens / phase.wall_s)
     }
 
     /// Everything that was tried.
-    pub(crate) fn tried(&self) -> &BTreeMap<String, Vec<Sample>> {
+    pub(crate) fn tried(&self) -> &BTreeMap<String, Sample> {
         &self.tried
     }
 }
