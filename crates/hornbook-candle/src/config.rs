@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{ComputeDevice, LoadError};
+use crate::{ComputeDevice, InstructionSet, LoadError};
 
 /// Most sequences at once.
 pub const SLOTS_MAX: usize = 256;
@@ -33,6 +33,9 @@ pub struct EngineConfig {
     pub threads: Option<usize>,
     /// What holds the weights, the keys and the values. Default: the processor.
     pub device: ComputeDevice,
+    /// Instruction set of the inner loops; `None` is the best that this machine has. Answers are
+    /// the same bytes on the same one only.
+    pub instruction_set: Option<InstructionSet>,
 }
 
 impl EngineConfig {
@@ -44,6 +47,7 @@ impl EngineConfig {
             context_tokens: DEFAULT_CONTEXT_TOKENS,
             threads: None,
             device: ComputeDevice::Cpu,
+            instruction_set: None,
         }
     }
 

@@ -42,7 +42,10 @@ impl Engine {
         let file = gguf::read_file(&config.model_path)?;
         let stem = config.model_path.file_stem().unwrap_or_default();
         let model_name = stem.to_string_lossy().into_owned();
-        let isa = Isa::detect();
+        let isa = match config.instruction_set {
+            Some(set) => Isa::new(set).ok_or(LoadError::InstructionSet { set })?,
+            None => Isa::detect(),
+        };
         let holding = Holding::on(config.device)?;
         let provenance = Provenance {
             model_sha256: Some(file.sha256),

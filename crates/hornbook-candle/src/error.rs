@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::InstructionSet;
+
 /// Why a model file could not become an engine; every message says what would mend it.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -99,6 +101,14 @@ pub enum LoadError {
         value: usize,
         /// What is allowed.
         detail: String,
+    },
+    /// The machine lacks the instruction set that was asked for.
+    #[error(
+        "this machine lacks the instruction set {set}; without one named, the best there is is taken"
+    )]
+    InstructionSet {
+        /// What was asked for.
+        set: InstructionSet,
     },
     /// The machine would not give what the engine needs, such as a thread.
     #[error("cannot start the engine: {detail}")]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use hornbook_candle::InstructionSet;
 
 use crate::config::DEFAULT_MODEL_FILE;
 
@@ -108,6 +109,9 @@ pub(crate) struct LocalEngine {
     /// Prompts that the local engine writes at once
     #[arg(long, env = "HORNBOOK_SLOTS", value_name = "N")]
     pub(crate) slots: Option<usize>,
+    /// Instruction set of the local engine: avx512, avxvnni, avx2 or portable [default: the best there is]
+    #[arg(long, env = "HORNBOOK_ISA", value_name = "NAME")]
+    pub(crate) isa: Option<InstructionSet>,
 }
 
 /// Where requests to endpoints may go.

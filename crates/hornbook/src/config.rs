@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hornbook_candle::InstructionSet;
 use serde::Deserialize;
 use url::Url;
 
@@ -55,6 +56,7 @@ pub(crate) struct StorageConfig {
 pub(crate) struct EngineConfig {
     pub(crate) model: PathBuf,
     pub(crate) slots: Option<usize>,
+    pub(crate) isa: Option<InstructionSet>,
 }
 
 /// Everything that `serve` is told.
@@ -125,6 +127,7 @@ pub(crate) fn engine(
     Some(EngineConfig {
         model: model.unwrap_or_else(|| default_model(&models_dir(storage))),
         slots: flags.slots.or(file.slots),
+        isa: flags.isa,
     })
 }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use hornbook_candle::{Engine, EngineConfig};
 
 /// Every option of every work: a misspelt one must not quietly measure something else.
-const NAMES: [&str; 7] = ["model", "threads", "slots", "sequences", "shared", "own", "new"];
+const NAMES: [&str; 8] = ["model", "isa", "threads", "slots", "sequences", "shared", "own", "new"];
 
 /// `--name value` pairs.
 pub(crate) struct Options(BTreeMap<String, String>);
@@ -44,6 +44,7 @@ impl Options {
     pub(crate) fn engine(&self) -> Result<EngineConfig, Box<dyn Error>> {
         let mut config = EngineConfig::new(self.need::<String>("model")?);
         config.threads = self.get("threads")?;
+        config.instruction_set = self.get("isa")?;
         config.slots = self.get("slots")?.unwrap_or(config.slots);
         Ok(config)
     }

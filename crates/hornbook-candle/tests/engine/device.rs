@@ -1,7 +1,7 @@
 //! Devices: the whole way of a GPU, driven on the processor.
 
 use futures_util::future::join_all;
-use hornbook_candle::ComputeDevice;
+use hornbook_candle::{ComputeDevice, InstructionSet, LoadError};
 use hornbook_inference::Backend;
 
 use crate::tiny::{Tiny, greedy, request};
@@ -42,6 +42,26 @@ async fn the_device_is_named_as_what_the_bits_depend_on() {
     let device = ComputeDevice::CandleCpu;
     let loaded = Tiny::new().load(|config| config.device = device).expect("the file loads");
     assert_eq!(loaded.engine.provenance().instruction_set.as_deref(), Some("candle-cpu"));
+}
+
+#[tokio::test]
+async fn an_instruction_set_is_used_where_the_machine_has_it_and_refused_elsewhere() {
+    for set in InstructionSet::ALL {
+        let loaded = Tiny::new().load(|config| config.instruction_set = Some(set));
+        match loaded {
+            Ok(loaded) if set.is_available() => {
+                let named = loaded.engine.provenance().instruction_set;
+                assert_eq!(named.as_deref(), Some(set.name()));
+                let answer = loaded.complete(greedy("the thing", 4)).await.expect("an answer");
+                assert_eq!(answer.usage.completion_tokens, 4);
+            }
+            Err(LoadError::InstructionSet { set: refused }) if !set.is_available() => {
+                assert_eq!(refused, set);
+            }
+            Ok(_) => panic!("{set} was taken, and this machine lacks it"),
+            Err(error) => panic!("{set}: {error}"),
+        }
+    }
 }
 
 #[cfg(not(feature = "cuda"))]

@@ -62,5 +62,6 @@ fn load_file(config: EngineConfig) -> Result<Engine, LoadError> {
     if let Some(slots) = config.slots {
         candle.slots = slots;
     }
+    candle.instruction_set = config.isa;
     Engine::load(candle)
 }
