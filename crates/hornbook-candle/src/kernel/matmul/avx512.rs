@@ -1,4 +1,8 @@
 //! Products with 512-bit integer dot products: one instruction adds four inputs of 16 outputs.
+//!
+//! Loops here count instead of mapping arrays: a closure that a function of the standard library
+//! calls is not compiled for the instruction set, and each of its instructions becomes a call.
+#![expect(clippy::needless_range_loop, reason = "as said above")]
 
 use std::arch::x86_64::{
     __m512, __m512i, _MM_HINT_T1, _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512,
@@ -76,9 +80,10 @@ fn multiply_tiles<F: Form, const TILES: usize, const ROWS: usize>(
     ahead: Ahead,
 ) {
     let blocks = target.matrix.blocks();
-    let columns: [_; TILES] = std::array::from_fn(|number| target.matrix.column(tile + number));
-    let column_bytes = blocks * (F::KIND.quant_bytes() + F::KIND.scale_bytes());
-    assert!(columns.iter().all(|column| column.len() >= column_bytes), "tiles of that form");
+    let columns = target.matrix.columns(tile..tile + TILES);
+    let stride = columns.len() / TILES;
+    let quant_bytes = blocks * F::KIND.quant_bytes();
+    assert!(stride >= quant_bytes + blocks * F::KIND.scale_bytes(), "tiles of that form");
     assert!(group.bytes.len() >= blocks * ROWS * ROW_BLOCK_BYTES, "blocks of that many rows");
     let mut sums = [[_mm512_setzero_ps(); ROWS]; TILES];
     for block in 0..blocks {
@@ -90,15 +95,14 @@ fn multiply_tiles<F: Form, const TILES: usize, const ROWS: usize>(
         // were just checked; what follows each is one block long, as the methods want it.
         #[expect(unsafe_code, reason = "loads within checked slices")]
         unsafe {
-            let rows = Rows::<ROWS>(group.bytes.as_ptr().add(block * ROWS * ROW_BLOCK_BYTES));
-            let tiles = columns.map(|column| Tile::<F> {
-                quants: column.as_ptr().add(block * F::KIND.quant_bytes()),
-                scales: column
-                    .as_ptr()
-                    .add(blocks * F::KIND.quant_bytes() + block * F::KIND.scale_bytes()),
+            let tiles = Tiles::<F, TILES> {
+                quants: columns.as_ptr().add(block * F::KIND.quant_bytes()),
+                scales: columns.as_ptr().add(quant_bytes + block * F::KIND.scale_bytes()),
+                stride,
                 form: std::marker::PhantomData,
-            });
-            add_block(&tiles, rows, &mut sums);
+            };
+            let rows = Rows::<ROWS>(group.bytes.as_ptr().add(block * ROWS * ROW_BLOCK_BYTES));
+            add_block(tiles, rows, &mut sums);
         }
     }
     for (number, sums) in sums.iter().enumerate() {
@@ -122,7 +126,7 @@ fn multiply_tiles<F: Form, const TILES: usize, const ROWS: usize>(
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 #[expect(unsafe_code, reason = "loads from what the caller checked")]
 unsafe fn add_block<F: Form, const TILES: usize, const ROWS: usize>(
-    tiles: &[Tile<F>; TILES],
+    tiles: Tiles<F, TILES>,
     rows: Rows<ROWS>,
     sums: &mut [[__m512; ROWS]; TILES],
 ) {
@@ -133,10 +137,10 @@ unsafe fn add_block<F: Form, const TILES: usize, const ROWS: usize>(
             for half in 0..HALVES {
                 let mut products = start::<F, TILES, ROWS>(rows, 1 + half);
                 for group in 4 * half..4 * half + 4 {
-                    dot(tiles.each_ref().map(|tile| tile.line(group)), rows, group, &mut products);
+                    dot(tiles.lines(group), rows, group, &mut products);
                 }
                 for tile in 0..TILES {
-                    let scale = tiles[tile].field(half);
+                    let scale = tiles.field(tile, half);
                     for row in 0..ROWS {
                         let sum = &mut sums[tile][row];
                         *sum = scaled(products[tile][row], scale, rows.scale(row), *sum);
@@ -147,26 +151,30 @@ unsafe fn add_block<F: Form, const TILES: usize, const ROWS: usize>(
         }
         let mut products = start::<F, TILES, ROWS>(rows, 0);
         if F::KIND.nibbles() {
-            let low = _mm512_set1_epi8(15);
+            let mask = _mm512_set1_epi8(15);
             for group in 0..4 {
-                let both = tiles.each_ref().map(|tile| tile.line(group));
-                dot(both.map(|line| _mm512_and_si512(line, low)), rows, group, &mut products);
-                let high = both.map(|line| _mm512_and_si512(_mm512_srli_epi16::<4>(line), low));
+                let mut low = tiles.lines(group);
+                let mut high = low;
+                for tile in 0..TILES {
+                    high[tile] = _mm512_and_si512(_mm512_srli_epi16::<4>(low[tile]), mask);
+                    low[tile] = _mm512_and_si512(low[tile], mask);
+                }
+                dot(low, rows, group, &mut products);
                 dot(high, rows, 4 + group, &mut products);
             }
         } else {
             for group in 0..8 {
-                dot(tiles.each_ref().map(|tile| tile.line(group)), rows, group, &mut products);
+                dot(tiles.lines(group), rows, group, &mut products);
             }
         }
         for tile in 0..TILES {
-            let scale = tiles[tile].field(0);
+            let scale = tiles.field(tile, 0);
             for row in 0..ROWS {
                 let sum = &mut sums[tile][row];
                 *sum = scaled(products[tile][row], scale, rows.scale(row), *sum);
             }
             if F::KIND.second() == Second::Min {
-                let min = tiles[tile].field(1);
+                let min = tiles.field(tile, 1);
                 for row in 0..ROWS {
                     let sum = &mut sums[tile][row];
                     *sum = _mm512_fmadd_ps(min, rows.scaled_sum(row), *sum);
@@ -231,30 +239,39 @@ fn scaled(product: __m512i, weight_scale: __m512, row_scale: __m512, sum: __m512
     _mm512_fmadd_ps(_mm512_cvtepi32_ps(product), _mm512_mul_ps(weight_scale, row_scale), sum)
 }
 
-/// One block of a column of tiles.
+/// One block of several columns of tiles.
 #[derive(Clone, Copy)]
-struct Tile<F> {
+struct Tiles<F, const TILES: usize> {
+    /// Of the first column.
     quants: *const u8,
     scales: *const u8,
+    /// Bytes from one column to the next.
+    stride: usize,
     form: std::marker::PhantomData<F>,
 }
 
 #[expect(unsafe_code, reason = "loads from what the caller checked")]
-impl<F: Form> Tile<F> {
+impl<F: Form, const TILES: usize> Tiles<F, TILES> {
     /// Group `group` of four inputs, and of nibbles group `group + 4`.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-    unsafe fn line(&self, group: usize) -> __m512i {
-        // SAFETY: the caller's promise; columns and their blocks of quants are whole lines.
-        unsafe { _mm512_load_si512(self.quants.add(group * LINE_BYTES).cast()) }
+    unsafe fn lines(&self, group: usize) -> [__m512i; TILES] {
+        let mut lines = [_mm512_setzero_si512(); TILES];
+        for tile in 0..TILES {
+            let offset = tile * self.stride + group * LINE_BYTES;
+            // SAFETY: the caller's promise; columns and their blocks of quants are whole lines.
+            lines[tile] = unsafe { _mm512_load_si512(self.quants.add(offset).cast()) };
+        }
+        lines
     }
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-    unsafe fn field(&self, number: usize) -> __m512 {
+    unsafe fn field(&self, tile: usize, number: usize) -> __m512 {
+        let offset = tile * self.stride + number * TILE_OUTPUTS * F::KIND.field_bytes();
         // SAFETY: the caller's promise; a field has a scale for each of 16 outputs.
         unsafe {
-            let field = self.scales.add(number * TILE_OUTPUTS * F::KIND.field_bytes());
+            let field = self.scales.add(offset);
             if F::KIND.half() {
                 _mm512_cvtph_ps(_mm256_loadu_si256(field.cast()))
             } else {

@@ -146,4 +146,6 @@ impl Ahead {
 }
 
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod tests;
