@@ -6,6 +6,7 @@
 //! request into a [`Problem`]. Pages live in `pages` and share [`AppState`] and [`Caller`].
 
 mod auth;
+pub mod engine;
 mod extract;
 mod layer;
 pub mod limits;

@@ -6,7 +6,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::authenticate;
-use crate::layer::{caught, check_host, check_origin, deadline, idempotent, limit_rate};
+use crate::layer::{
+    AllowedHosts, caught, check_host, check_origin, deadline, idempotent, limit_rate,
+};
 use crate::problem::finish;
 use crate::{AppState, pages, service, v1};
 
@@ -41,13 +43,14 @@ pub fn router(state: AppState) -> Router {
     let creating =
         Router::from(creating()).route_layer(from_fn_with_state(state.clone(), idempotent));
     let quick = Router::from(quick()).merge(creating).route_layer(from_fn(deadline));
+    let hosts = AllowedHosts(state.config.allowed_hosts.clone().into());
     let api = quick.merge(Router::from(uploads())).with_state(state.clone());
     // From the inside out: the last layer added is the first that a request meets.
     api.merge(pages::router(state.clone()))
         .layer(from_fn_with_state(state.clone(), limit_rate))
         .layer(from_fn_with_state(state.clone(), authenticate))
         .layer(from_fn(check_origin))
-        .layer(from_fn_with_state(state.clone(), check_host))
+        .layer(from_fn_with_state(hosts, check_host))
         .layer(CatchPanicLayer::custom(caught))
         .layer(from_fn_with_state(state, finish))
 }

@@ -152,10 +152,15 @@ impl AppState {
 
     /// Draws from the shared random source.
     pub fn with_random<T>(&self, draw: impl FnOnce(&mut dyn RngCore) -> T) -> T {
-        // A panic while drawing leaves the source as good as before.
-        let mut random = self.0.random.lock().unwrap_or_else(PoisonError::into_inner);
-        draw(&mut *random)
+        self::draw(&self.0.random, draw)
     }
+}
+
+/// Draws from a shared random source.
+pub(crate) fn draw<T>(source: &SharedRandom, draw: impl FnOnce(&mut dyn RngCore) -> T) -> T {
+    // A panic while drawing leaves the source as good as before.
+    let mut random = source.lock().unwrap_or_else(PoisonError::into_inner);
+    draw(&mut *random)
 }
 
 impl Deref for AppState {

@@ -59,7 +59,7 @@ async fn identify(state: &AppState, headers: &HeaderMap) -> Result<Caller, Probl
 }
 
 /// The token of `Bearer TOKEN`, whatever the case of the scheme.
-fn bearer(authorization: &str) -> Option<&str> {
+pub(crate) fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

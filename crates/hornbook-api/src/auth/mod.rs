@@ -6,7 +6,7 @@ mod scope;
 mod session;
 mod token;
 
-pub(crate) use authenticate::authenticate;
+pub(crate) use authenticate::{authenticate, bearer};
 pub use caller::Caller;
 pub use scope::{CanAdmin, CanRead, CanWrite};
 pub use session::{SESSION_COOKIE, end_session, start_session};

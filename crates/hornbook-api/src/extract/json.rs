@@ -44,7 +44,7 @@ pub(crate) async fn optional_json<T: DeserializeOwned>(
 }
 
 /// True when the body is said to be JSON.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else {
         return false;
     };
@@ -68,7 +68,8 @@ pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem
     })
 }
 
-fn syntax(error: &serde_json::Error) -> Problem {
+/// Bad syntax, with its line and column.
+pub(crate) fn syntax(error: &serde_json::Error) -> Problem {
     let (line, column) = (error.line(), error.column());
     let what = without_place(&error.to_string());
     Problem::new(

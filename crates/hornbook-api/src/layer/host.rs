@@ -1,6 +1,7 @@
 //! Which names this service answers to; a page under a name of its own must not reach it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -9,11 +10,15 @@ use http::StatusCode;
 use http::header::HOST;
 use http::uri::Authority;
 
-use crate::{AppState, Problem};
+use crate::Problem;
+
+/// Names and addresses, besides loopback, that `Host` may say; without ports.
+#[derive(Clone)]
+pub(crate) struct AllowedHosts(pub(crate) Arc<[String]>);
 
 /// Refuses a request whose `Host` is neither loopback nor configured (DNS rebinding).
 pub(crate) async fn check_host(
-    State(state): State<AppState>,
+    State(AllowedHosts(allowed)): State<AllowedHosts>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -34,7 +39,7 @@ pub(crate) async fn check_host(
         .into_response();
     }
     for authority in in_line.iter().chain(in_header.iter()) {
-        if !is_allowed(authority.host(), &state.config.allowed_hosts) {
+        if !is_allowed(authority.host(), &allowed) {
             return Problem::new(
                 StatusCode::MISDIRECTED_REQUEST,
                 "host_not_allowed",

@@ -8,7 +8,7 @@ mod panic;
 mod rate;
 
 pub(crate) use deadline::deadline;
-pub(crate) use host::check_host;
+pub(crate) use host::{AllowedHosts, check_host};
 pub(crate) use idempotent::{KeepInstead, idempotent};
 pub(crate) use origin::check_origin;
 pub(crate) use panic::caught;

@@ -15,7 +15,7 @@ use crate::AppState;
 use crate::limits::REQUEST_ID_BYTES;
 
 /// Header that names a request in replies and logs.
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a page of this service may load: its own files and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -55,7 +55,7 @@ pub(crate) async fn finish(
 }
 
 /// The client's own request id, if it is one that can stand in a log.
-fn taken_over(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn taken_over(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
     let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let fits = (1..=REQUEST_ID_BYTES).contains(&id.len()) && id.bytes().all(sane);
@@ -84,11 +84,12 @@ fn whole(mut response: Response, instance: &str, request_id: &str) -> Response {
 }
 
 /// True for a reply whose body is nothing made for a client: empty, or a library's own words.
-fn is_bare(headers: &HeaderMap) -> bool {
+pub(crate) fn is_bare(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
 }
 
-fn harden(headers: &mut HeaderMap) {
+/// Adds the security headers that a reply has not set itself.
+pub(crate) fn harden(headers: &mut HeaderMap) {
     let defaults = [
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 pub use finish::RequestId;
-pub(crate) use finish::finish;
+pub(crate) use finish::{X_REQUEST_ID, finish, harden, is_bare, taken_over};
 
 /// Media type of every error.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";

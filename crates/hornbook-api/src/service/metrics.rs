@@ -1,13 +1,12 @@
 //! A few honest counters for Prometheus.
 
-use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
 
 use crate::limits::{RENDERS_AT_ONCE, WATCHERS_AT_ONCE};
+use crate::metrics::Exposition;
 use crate::{AppState, CanRead, Problem};
 
 /// Counters of this process since its start, in the Prometheus text format.
@@ -21,36 +20,23 @@ pub(crate) async fn metrics(
     State(state): State<AppState>,
 ) -> Result<Response, Problem> {
     let up = u8::from(state.db.ping().await.is_ok());
-    let mut text = String::new();
-    let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, u64)]| {
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for (labels, value) in samples {
-            let _ = writeln!(text, "{name}{labels} {value}");
-        }
-    };
-    let replies: Vec<(String, u64)> = (1..=5)
-        .map(|class| (format!("{{class=\"{class}xx\"}}"), state.metrics.replies(class)))
-        .collect();
-    family("hornbook_http_replies_total", "counter", "Replies by class of status.", &replies);
-    let plain = |value: u64| [(String::new(), value)];
-    family(
+    let mut text = Exposition::default();
+    state.metrics.write_replies(&mut text);
+    text.counter(
         "hornbook_corpus_bytes_total",
-        "counter",
         "Bytes of corpus files handed to clients.",
-        &plain(state.metrics.file_bytes.load(Ordering::Relaxed)),
+        state.metrics.file_bytes.load(Ordering::Relaxed),
     );
-    family(
+    text.gauge(
         "hornbook_watchers",
-        "gauge",
         "Event streams and long polls open.",
-        &plain((WATCHERS_AT_ONCE - state.watchers.available_permits()) as u64),
+        (WATCHERS_AT_ONCE - state.watchers.available_permits()) as u64,
     );
-    family(
+    text.gauge(
         "hornbook_renders",
-        "gauge",
         "Templates being rendered.",
-        &plain((RENDERS_AT_ONCE - state.render.free()) as u64),
+        (RENDERS_AT_ONCE - state.render.free()) as u64,
     );
-    family("hornbook_database_up", "gauge", "1 when the database answers.", &plain(up.into()));
-    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+    text.gauge("hornbook_database_up", "1 when the database answers.", up.into());
+    Ok(text.into_response())
 }
