@@ -4,23 +4,19 @@
 //! Rows that a product computes together lie together: a group's first 32 numbers of all its
 //! rows, with what belongs to them, then the next 32.
 
+mod block;
+
 use std::ops::Range;
 
 use super::pack::{BLOCK_INPUTS, Line, bytes_of};
 use super::{Crew, InstructionSet, Isa};
+use block::Place;
 
 /// Most rows of a group: with 12 sums of 16 outputs and 12 of the block, two tiles leave a few of
 /// AVX-512's 32 registers for weights.
 pub(super) const GROUP_ROWS: usize = 6;
-/// Bytes of one row and block: quants and the five numbers of [`Block`].
+/// Bytes of one row and block: quants and five numbers.
 pub(super) const ROW_BLOCK_BYTES: usize = BLOCK_INPUTS + 5 * 4;
-/// The largest quant; its negative is the smallest.
-const QUANT_MAX: f32 = 127.0;
-/// Numbers that are all smaller than this count as zero: the quotient below stays finite.
-const SMALLEST: f32 = 1e-30;
-/// 1.5 * 2^23: adding it to a float below 2^22 leaves its nearest integer, ties to even, in the
-/// low bits; on every machine alike.
-const ROUND: f32 = 12_582_912.0;
 
 /// Rows that matrices are multiplied by; the memory is kept from one filling to the next.
 #[derive(Default)]
@@ -221,98 +217,15 @@ impl Writer {
             let place = Place { block: self.start.add(start), rows, row: row - group.start };
             match isa.set() {
                 #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx512 => write_avx512(place, numbers),
+                InstructionSet::Avx512 => block::write_avx512(place, numbers),
                 #[cfg(target_arch = "x86_64")]
-                InstructionSet::AvxVnni | InstructionSet::Avx2 => write_avx2(place, numbers),
-                _ => write_blocks(place, numbers),
+                InstructionSet::AvxVnni | InstructionSet::Avx2 => {
+                    block::write_avx2(place, numbers);
+                }
+                _ => block::write(place, numbers),
             }
         }
     }
-}
-
-/// Where a row's first block lies.
-#[derive(Clone, Copy)]
-struct Place {
-    /// The group's block.
-    block: *mut u8,
-    /// Rows of the group.
-    rows: usize,
-    /// Place of the row among them.
-    row: usize,
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-#[expect(unsafe_code, reason = "as `write_blocks`")]
-unsafe fn write_avx512(place: Place, numbers: &[[f32; BLOCK_INPUTS]]) {
-    // SAFETY: the same contract.
-    unsafe { write_blocks(place, numbers) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-#[expect(unsafe_code, reason = "as `write_blocks`")]
-unsafe fn write_avx2(place: Place, numbers: &[[f32; BLOCK_INPUTS]]) {
-    // SAFETY: the same contract.
-    unsafe { write_blocks(place, numbers) }
-}
-
-/// Quantises and stores block after block.
-///
-/// # Safety
-/// From `place.block` on lie `numbers.len()` blocks of `place.rows` rows, `place.row` is one of
-/// them, and its bytes may be written.
-#[inline(always)]
-#[expect(unsafe_code, reason = "stores into memory that several threads share")]
-unsafe fn write_blocks(place: Place, numbers: &[[f32; BLOCK_INPUTS]]) {
-    let Place { mut block, rows, row } = place;
-    for numbers in numbers {
-        let Block { quants, scale, low, high } = quantise(numbers);
-        let all = low + high;
-        // SAFETY: a block is `rows * ROW_BLOCK_BYTES` bytes: quants, then five numbers per row.
-        unsafe {
-            block.add(row * BLOCK_INPUTS).cast::<[i8; BLOCK_INPUTS]>().write_unaligned(quants);
-            let fields = block.add(rows * BLOCK_INPUTS + row * 4).cast::<u32>();
-            fields.write_unaligned(scale.to_bits());
-            fields.add(rows).write_unaligned((scale * all as f32).to_bits());
-            for (number, sum) in [all, low, high].into_iter().enumerate() {
-                fields.add((number + 2) * rows).write_unaligned((-sum) as u32);
-            }
-            block = block.add(rows * ROW_BLOCK_BYTES);
-        }
-    }
-}
-
-/// 32 numbers of one row.
-struct Block {
-    quants: [i8; BLOCK_INPUTS],
-    scale: f32,
-    /// Sum of the first 16 quants.
-    low: i32,
-    /// Sum of the last 16.
-    high: i32,
-}
-
-/// The nearest multiples of 1/127 of the largest magnitude.
-///
-/// A number that is not finite makes the scale so too, and with it every product of the row: it
-/// is not hidden.
-#[inline(always)]
-fn quantise(numbers: &[f32; BLOCK_INPUTS]) -> Block {
-    // Magnitudes are in the order of their bits, and NaN above them all.
-    let bits = numbers.iter().fold(0, |most, number| most.max(number.to_bits() & 0x7fff_ffff));
-    let most = f32::from_bits(bits);
-    let (scale, inverse) =
-        if most < SMALLEST { (0.0, 0.0) } else { (most / QUANT_MAX, QUANT_MAX / most) };
-    let mut quants = [0_i32; BLOCK_INPUTS];
-    for (quant, number) in quants.iter_mut().zip(numbers) {
-        let rounded = (number * inverse + ROUND).to_bits() as i32;
-        // Of what is not finite only the lowest byte is kept, like that of the others.
-        *quant = i32::from(rounded.wrapping_sub(ROUND.to_bits() as i32) as i8);
-    }
-    let (low, high) = quants.split_at(BLOCK_INPUTS / 2);
-    let (low, high) = (low.iter().sum(), high.iter().sum());
-    Block { quants: quants.map(|quant| quant as i8), scale, low, high }
 }
 
 #[cfg(test)]

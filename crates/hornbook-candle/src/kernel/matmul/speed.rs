@@ -103,3 +103,29 @@ fn streaming_speed() {
         }
     }
 }
+
+#[test]
+#[ignore = "measures"]
+fn quantising_speed() {
+    let team = Team::new(1).expect("threads start");
+    for isa in InstructionSet::ALL.into_iter().filter_map(Isa::new) {
+        let crew = Crew { team: &team, isa };
+        let found = [1, 32, 128].map(|rows| {
+            let numbers = Random(2).floats(rows * INPUTS);
+            let mut quantised = QuantisedRows::default();
+            let mut round = || {
+                let start = Instant::now();
+                for _ in 0..100 {
+                    quantised.copy(crew, Filling::whole_rows(rows, INPUTS), &numbers);
+                }
+                start.elapsed().as_secs_f64() / 100.0
+            };
+            let seconds = (0..ROUNDS).map(|_| round()).fold(f64::INFINITY, f64::min);
+            format!(
+                "{rows} rows {:.2} numbers a nanosecond",
+                (rows * INPUTS) as f64 / seconds / 1e9
+            )
+        });
+        println!("{:9} {}", isa.set().name(), found.join(", "));
+    }
+}
