@@ -51,10 +51,21 @@ pub(crate) struct Filling {
     pub(crate) grain: usize,
 }
 
+/// Fewest numbers that one thread makes at once, about.
+const NUMBERS_PER_THREAD: usize = 2_048;
 /// Fewest rows that one thread quantises at once: fewer are not worth another's waking up.
 const ROWS_PER_THREAD: usize = 4;
 
 impl Filling {
+    /// Rows that may be made in parts.
+    pub(crate) fn of(rows: usize, inputs: usize) -> Self {
+        let blocks = inputs / BLOCK_INPUTS;
+        let most = inputs.div_ceil(NUMBERS_PER_THREAD);
+        let parts = (1..=most).rev().find(|parts| blocks.is_multiple_of(*parts)).unwrap_or(1);
+        let grain = NUMBERS_PER_THREAD.div_ceil((inputs / parts).max(1));
+        Self { rows, inputs, parts, grain }
+    }
+
     /// Whole rows, made one at a time.
     pub(crate) fn whole_rows(rows: usize, inputs: usize) -> Self {
         Self { rows, inputs, parts: 1, grain: ROWS_PER_THREAD }

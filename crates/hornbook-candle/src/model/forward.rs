@@ -1,11 +1,11 @@
 //! One pass of many rows through all layers.
 
 use crate::kernel::{
-    Crew, Filling, HeadPreparation, HeadRows, Norm, PageId, Position, TurnPairs, gate as apply_gate,
+    Crew, Filling, HeadPreparation, HeadRows, Norm, PageId, Position, TurnPairs, gate as gated,
 };
 
 use super::attention::Attention;
-use super::linear::{ComputeError, Multiplication, Rows, Wants};
+use super::linear::{ComputeError, Multiplication, Rows};
 use super::shape::RopePairs;
 use super::weights::{Layer, Model};
 
@@ -37,18 +37,12 @@ pub(crate) struct Pass<'a> {
 pub(crate) struct Scratch {
     positions: Vec<usize>,
     hidden: Vec<f32>,
-    normed: Vec<f32>,
     queries: Vec<f32>,
     keys: Vec<f32>,
     values: Vec<f32>,
     mixed: Vec<f32>,
-    /// What the part before adds to `hidden`; added by the norm that comes next.
-    added: Vec<f32>,
     gate: Vec<f32>,
     up: Vec<f32>,
-    /// The wanted rows of `hidden` and `added`.
-    last_hidden: Vec<f32>,
-    last_added: Vec<f32>,
     logits: Vec<f32>,
     inputs: Rows,
 }
@@ -83,7 +77,6 @@ impl Model {
         for (row, embedding) in pass.rows.iter().zip(embeddings) {
             self.embedding.copy_row(row.token as usize, embedding)?;
         }
-        scratch.added.fill(0.0);
         scratch.positions.clear();
         scratch.positions.extend(pass.rows.iter().map(|row| row.position));
         let place = |row: &Row| Position { sequence: row.sequence, position: row.position };
@@ -98,14 +91,14 @@ impl Model {
         attention: &mut dyn Attention,
         scratch: &mut Scratch,
     ) -> Result<(), ComputeError> {
-        let Scratch {
-            hidden, normed, queries, keys, values, mixed, added, inputs, positions, ..
-        } = scratch;
-        self.norm(&layer.attention_norm).run(crew, hidden, added, normed);
-        multiply(
+        let Scratch { hidden, queries, keys, values, mixed, inputs, positions, .. } = scratch;
+        let width = self.shape.hidden;
+        let whole_rows = Filling::whole_rows(hidden.len() / width, width);
+        let norm = self.norm(&layer.attention_norm);
+        inputs.multiply_made(
             crew,
-            inputs,
-            normed,
+            whole_rows,
+            |row, _, place| norm.row(crew.isa, &hidden[row * width..][..width], place),
             &mut [
                 Multiplication { matrix: &*layer.query, output: queries, add: false },
                 Multiplication { matrix: &*layer.key, output: keys, add: false },
@@ -129,8 +122,9 @@ impl Model {
         };
         let heads = HeadRows { queries, keys, values };
         attention.attend(crew, number, &preparation, heads, mixed)?;
-        let output = Multiplication { matrix: &*layer.attention_output, output: added, add: false };
-        multiply(crew, inputs, mixed, &mut [output])
+        let filling = Filling::of(positions.len(), self.shape.query_width());
+        let output = Multiplication { matrix: &*layer.attention_output, output: hidden, add: true };
+        inputs.multiply_given(crew, filling, mixed, &mut [output])
     }
 
     fn feed_forward(
@@ -139,20 +133,27 @@ impl Model {
         layer: &Layer,
         scratch: &mut Scratch,
     ) -> Result<(), ComputeError> {
-        let Scratch { hidden, normed, added, gate, up, inputs, .. } = scratch;
-        self.norm(&layer.feed_forward_norm).run(crew, hidden, added, normed);
-        multiply(
+        let Scratch { hidden, gate, up, inputs, .. } = scratch;
+        let width = self.shape.hidden;
+        let rows = hidden.len() / width;
+        let norm = self.norm(&layer.feed_forward_norm);
+        inputs.multiply_made(
             crew,
-            inputs,
-            normed,
+            Filling::whole_rows(rows, width),
+            |row, _, place| norm.row(crew.isa, &hidden[row * width..][..width], place),
             &mut [
                 Multiplication { matrix: &*layer.gate, output: gate, add: false },
                 Multiplication { matrix: &*layer.up, output: up, add: false },
             ],
         )?;
-        apply_gate(crew, gate, up);
-        let output = Multiplication { matrix: &*layer.down, output: added, add: false };
-        multiply(crew, inputs, gate, &mut [output])
+        let width = self.shape.feed_forward;
+        let make = |row: usize, part: usize, place: &mut [f32]| {
+            let start = row * width + part * place.len();
+            let range = start..start + place.len();
+            gated(crew.isa, &gate[range.clone()], &up[range], place);
+        };
+        let output = Multiplication { matrix: &*layer.down, output: hidden, add: true };
+        inputs.multiply_made(crew, Filling::of(rows, width), make, &mut [output])
     }
 
     /// The wanted rows' logits.
@@ -165,18 +166,15 @@ impl Model {
         if wanted.is_empty() {
             return Ok(());
         }
-        let Scratch { hidden, added, last_hidden, last_added, normed, inputs, logits, .. } =
-            scratch;
-        for (all, last) in [(&*hidden, &mut *last_hidden), (&*added, &mut *last_added)] {
-            last.clear();
-            for row in wanted {
-                last.extend_from_slice(&all[row * self.shape.hidden..][..self.shape.hidden]);
-            }
-        }
-        let normed = &mut normed[..last_hidden.len()];
-        self.norm(&self.output_norm).run(crew, last_hidden, last_added, normed);
+        let Scratch { hidden, inputs, logits, .. } = scratch;
+        let width = self.shape.hidden;
+        let norm = self.norm(&self.output_norm);
+        let make = |row: usize, _: usize, place: &mut [f32]| {
+            norm.row(crew.isa, &hidden[wanted[row] * width..][..width], place);
+        };
         let matrix = &**self.output.as_ref().unwrap_or(&self.embedding);
-        multiply(crew, inputs, normed, &mut [Multiplication { matrix, output: logits, add: false }])
+        let output = Multiplication { matrix, output: logits, add: false };
+        inputs.multiply_made(crew, Filling::whole_rows(wanted.len(), width), make, &mut [output])
     }
 
     fn norm<'a>(&self, weight: &'a [f32]) -> Norm<'a> {
@@ -184,29 +182,11 @@ impl Model {
     }
 }
 
-/// Multiplies rows of floats by matrices of the same inputs.
-fn multiply(
-    crew: Crew<'_>,
-    rows: &mut Rows,
-    input: &[f32],
-    matrices: &mut [Multiplication<'_>],
-) -> Result<(), ComputeError> {
-    let Some(inputs) = matrices.first().map(|first| first.matrix.inputs()) else { return Ok(()) };
-    let wants = Wants::of(matrices.iter().map(|each| each.matrix));
-    let filling = Filling::whole_rows(input.len() / inputs, inputs);
-    rows.fill(crew, wants, filling, |row, _, place| {
-        place.copy_from_slice(&input[row * inputs..][..inputs]);
-    });
-    rows.multiply(crew, matrices)
-}
-
 impl Scratch {
     fn resize(&mut self, model: &Model, rows: usize, wanted: usize) {
         let shape = &model.shape;
         for (buffer, width) in [
             (&mut self.hidden, shape.hidden),
-            (&mut self.normed, shape.hidden),
-            (&mut self.added, shape.hidden),
             (&mut self.queries, shape.query_width()),
             (&mut self.mixed, shape.query_width()),
             (&mut self.keys, shape.kv_width()),

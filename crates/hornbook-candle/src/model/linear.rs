@@ -81,8 +81,25 @@ pub(crate) struct Multiplication<'a> {
     pub(crate) add: bool,
 }
 
+/// In which forms some matrices want their rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wants {
+    quantised: bool,
+    floats: bool,
+}
+
+impl Wants {
+    fn of(multiplications: &[Multiplication<'_>]) -> Self {
+        let packed = |each: &Multiplication<'_>| each.matrix.packed().is_some();
+        Self {
+            quantised: multiplications.iter().any(packed),
+            floats: !multiplications.iter().all(packed),
+        }
+    }
+}
+
 /// Rows on their way into matrices: quantised, as floats or both, as the matrices want them. The
-/// memory is kept from one filling to the next.
+/// memory is kept from one use to the next.
 #[derive(Default)]
 pub(crate) struct Rows {
     quantised: QuantisedRows,
@@ -91,56 +108,51 @@ pub(crate) struct Rows {
     added: Vec<f32>,
 }
 
-/// In which forms some matrices want their rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wants {
-    quantised: bool,
-    floats: bool,
-}
-
-impl Wants {
-    /// What those matrices want.
-    pub(crate) fn of<'a>(matrices: impl IntoIterator<Item = &'a dyn Linear>) -> Self {
-        let mut wants = Self { quantised: false, floats: false };
-        for matrix in matrices {
-            match matrix.packed() {
-                Some(_) => wants.quantised = true,
-                None => wants.floats = true,
-            }
-        }
-        wants
-    }
-}
-
 impl Rows {
-    /// Makes rows: `make` is called once with every row, part of it and the place for that part's
-    /// numbers, on all threads.
-    pub(crate) fn fill(
+    /// Makes rows and multiplies them by several matrices of the same inputs: `make` is called
+    /// once with every row, part of it and the place for that part's numbers, on all threads.
+    pub(crate) fn multiply_made(
         &mut self,
         crew: Crew<'_>,
-        wants: Wants,
         filling: Filling,
         make: impl Fn(usize, usize, &mut [f32]) + Sync,
-    ) {
+        multiplications: &mut [Multiplication<'_>],
+    ) -> Result<(), ComputeError> {
+        let wants = Wants::of(multiplications);
         if !wants.floats {
-            return self.quantised.fill(crew, filling, make);
+            self.quantised.fill(crew, filling, make);
+            return self.multiply(crew, &[], multiplications);
         }
         let Filling { rows, inputs, parts, grain } = filling;
-        self.floats.resize(rows * inputs, 0.0);
-        crew.team.run_chunks(&mut self.floats, inputs / parts, grain, |unit, place| {
+        let mut floats = std::mem::take(&mut self.floats);
+        floats.resize(rows * inputs, 0.0);
+        crew.team.run_chunks(&mut floats, inputs / parts, grain, |unit, place| {
             make(unit / parts, unit % parts, place);
         });
-        if wants.quantised {
-            self.quantised.copy(crew, filling, &self.floats);
-        }
+        let outcome = self.multiply_given(crew, filling, &floats, multiplications);
+        self.floats = floats;
+        outcome
     }
 
-    /// Multiplies the rows by several matrices; the packed ones as one piece of work.
-    ///
-    /// The rows must have been filled as `Wants::of` those matrices says.
-    pub(crate) fn multiply(
+    /// Multiplies rows that lie in memory, `[rows, inputs]`.
+    pub(crate) fn multiply_given(
         &mut self,
         crew: Crew<'_>,
+        filling: Filling,
+        input: &[f32],
+        multiplications: &mut [Multiplication<'_>],
+    ) -> Result<(), ComputeError> {
+        if Wants::of(multiplications).quantised {
+            self.quantised.copy(crew, filling, input);
+        }
+        self.multiply(crew, input, multiplications)
+    }
+
+    /// The packed matrices are multiplied as one piece of work.
+    fn multiply(
+        &mut self,
+        crew: Crew<'_>,
+        floats: &[f32],
         multiplications: &mut [Multiplication<'_>],
     ) -> Result<(), ComputeError> {
         let mut products = Vec::with_capacity(multiplications.len());
@@ -149,12 +161,12 @@ impl Rows {
                 Some(matrix) => products.push(Product { matrix, output, add: *add }),
                 None if *add => {
                     self.added.resize(output.len(), 0.0);
-                    matrix.apply(crew, &self.floats, &mut self.added)?;
+                    matrix.apply(crew, floats, &mut self.added)?;
                     for (sum, addend) in output.iter_mut().zip(&self.added) {
                         *sum += addend;
                     }
                 }
-                None => matrix.apply(crew, &self.floats, output)?,
+                None => matrix.apply(crew, floats, output)?,
             }
         }
         if !products.is_empty() {

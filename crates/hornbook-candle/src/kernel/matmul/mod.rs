@@ -95,7 +95,9 @@ impl Target<'_> {
         }
     }
 
-    /// Stores a group's sums of one tile.
+    /// Stores a group's sums of one tile. Always inlined, so that it is compiled for the caller's
+    /// instruction set.
+    #[inline(always)]
     fn store(&self, group: RowGroup<'_>, tile: usize, sums: &[[f32; TILE_OUTPUTS]]) {
         let outputs = self.matrix.outputs();
         let column = tile * TILE_OUTPUTS;
@@ -111,16 +113,20 @@ impl Target<'_> {
             let place = unsafe {
                 std::slice::from_raw_parts_mut(self.output.add(row * outputs + column), width)
             };
-            if self.add {
-                for (sum, addend) in place.iter_mut().zip(sums) {
-                    *sum += addend;
-                }
-            } else if let Some(whole) = place.first_chunk_mut::<TILE_OUTPUTS>() {
-                *whole = *sums;
-            } else {
-                place.copy_from_slice(&sums[..width]);
+            match (place.first_chunk_mut::<TILE_OUTPUTS>(), self.add) {
+                (Some(whole), false) => *whole = *sums,
+                (Some(whole), true) => add(whole, sums),
+                (None, false) => place.copy_from_slice(&sums[..width]),
+                (None, true) => add(place, &sums[..width]),
             }
         }
+    }
+}
+
+#[inline(always)]
+fn add(sums: &mut [f32], addends: &[f32]) {
+    for (sum, addend) in sums.iter_mut().zip(addends) {
+        *sum += addend;
     }
 }
 

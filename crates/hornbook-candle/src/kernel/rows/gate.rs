@@ -1,22 +1,18 @@
 //! The gate of the feed-forward part.
 
 use crate::kernel::lanes::{Kernel, Lanes};
-use crate::kernel::{Crew, lanes};
+use crate::kernel::{Isa, lanes};
 
-/// Numbers that a thread takes at least.
-const NUMBERS_PER_THREAD: usize = 1_024;
-
-/// `gate = up * gate / (1 + exp(-gate))`, number by number.
-pub(crate) fn gate(crew: Crew<'_>, gate: &mut [f32], up: &[f32]) {
-    crew.team.run_chunks(gate, NUMBERS_PER_THREAD, 1, |part, gate| {
-        let up = &up[part * NUMBERS_PER_THREAD..][..gate.len()];
-        lanes::run(crew.isa, Gate { gate, up });
-    });
+/// `output = up * gate / (1 + exp(-gate))`, number by number.
+pub(crate) fn gate(isa: Isa, gate: &[f32], up: &[f32], output: &mut [f32]) {
+    assert!(gate.len() == output.len() && up.len() == output.len(), "as many of each");
+    lanes::run(isa, Gate { gate, up, output });
 }
 
 struct Gate<'a> {
-    gate: &'a mut [f32],
+    gate: &'a [f32],
     up: &'a [f32],
+    output: &'a mut [f32],
 }
 
 impl Kernel for Gate<'_> {
@@ -24,14 +20,15 @@ impl Kernel for Gate<'_> {
 
     #[inline(always)]
     fn call<L: Lanes>(self, lanes: L) {
-        let (gates, gates_rest) = self.gate.as_chunks_mut();
+        let (gates, gates_rest) = self.gate.as_chunks();
         let (ups, ups_rest) = self.up.as_chunks();
-        for (gate, up) in gates.iter_mut().zip(ups) {
-            lanes.store(gated(lanes, lanes.load(gate), lanes.load(up)), gate);
+        let (outputs, outputs_rest) = self.output.as_chunks_mut();
+        for ((output, gate), up) in outputs.iter_mut().zip(gates).zip(ups) {
+            lanes.store(gated(lanes, lanes.load(gate), lanes.load(up)), output);
         }
         if !gates_rest.is_empty() {
             let (gate, up) = (lanes.load_some(gates_rest), lanes.load_some(ups_rest));
-            lanes.store_some(gated(lanes, gate, up), gates_rest);
+            lanes.store_some(gated(lanes, gate, up), outputs_rest);
         }
     }
 }

@@ -1,12 +1,7 @@
-//! Root mean square norm (Zhang and Sennrich, 2019), and the addition before it.
-
-use std::ops::Range;
+//! Root mean square norm (Zhang and Sennrich, 2019).
 
 use crate::kernel::lanes::{Kernel, LANES, Lanes};
-use crate::kernel::shared::SharedSlice;
-use crate::kernel::{Crew, lanes};
-
-use super::{ROWS_PER_THREAD, add};
+use crate::kernel::{Isa, lanes};
 
 /// Sums of squares that are built up side by side.
 const SUMS: usize = 4;
@@ -21,23 +16,15 @@ pub(crate) struct Norm<'a> {
 }
 
 impl Norm<'_> {
-    /// Adds `added` to `sums`, row by row, and writes the sums' norms to `output`.
-    pub(crate) fn run(&self, crew: Crew<'_>, sums: &mut [f32], added: &[f32], output: &mut [f32]) {
-        let width = self.weight.len();
-        let sums = &SharedSlice::new(sums);
-        crew.team.run_chunks(output, width, ROWS_PER_THREAD, |row, output| {
-            let range = row * width..(row + 1) * width;
-            let added = &added[range.clone()];
-            lanes::run(crew.isa, NormRow { norm: self, sums, range, added, output });
-        });
+    /// Writes the norm of one row to `output`.
+    pub(crate) fn row(&self, isa: Isa, numbers: &[f32], output: &mut [f32]) {
+        output.copy_from_slice(numbers);
+        lanes::run(isa, NormRow { norm: self, output });
     }
 }
 
 struct NormRow<'a> {
     norm: &'a Norm<'a>,
-    sums: &'a SharedSlice<'a, f32>,
-    range: Range<usize>,
-    added: &'a [f32],
     output: &'a mut [f32],
 }
 
@@ -46,11 +33,6 @@ impl Kernel for NormRow<'_> {
 
     #[inline(always)]
     fn call<L: Lanes>(self, lanes: L) {
-        // SAFETY: the team gives each row to one thread, once.
-        #[expect(unsafe_code, reason = "rows do not overlap")]
-        let sums = unsafe { self.sums.part(self.range) };
-        add(lanes, sums, self.added);
-        self.output.copy_from_slice(sums);
         scale_to_norm(lanes, self.output, self.norm.weight, self.norm.epsilon);
     }
 }
