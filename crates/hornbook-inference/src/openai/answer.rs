@@ -51,7 +51,7 @@ impl Asked<'_> {
         let model = clean(model, self.secret, NAME_CHARS);
         Ok(Completion {
             had_nul,
-            finish_reason: self.finish_reason(finish),
+            finish_reason: self.finish_reason(finish, choice.get("stop_reason")),
             usage,
             usage_estimated,
             model: if model.is_empty() { self.model.to_owned() } else { model },
@@ -95,8 +95,11 @@ impl Asked<'_> {
         CompletionError { class, code, message, retry_after: None }
     }
 
-    fn finish_reason(&self, word: Option<&str>) -> FinishReason {
+    /// A `hornbook engine` keeps to OpenAI's words and says beside `length` that an answer
+    /// repeated itself; other servers name the stop string there, beside `stop`.
+    fn finish_reason(&self, word: Option<&str>, beside: Option<&Value>) -> FinishReason {
         match word {
+            Some("length") if beside.and_then(Value::as_str) == Some("loop") => FinishReason::Loop,
             Some("stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence") => FinishReason::Stop,
             Some("length" | "max_tokens" | "max_length" | "model_length") => FinishReason::Length,
             // `none` means "no answer was had", which is not the server's to say.

@@ -29,10 +29,13 @@ pub const ATTEMPT_TIMEOUT_SECONDS: u64 = 600;
 ///
 /// `options` are merged into the body of every request, after the sampling fields: a value
 /// replaces the field of that name, `null` takes it away. `model`, `messages`, `stream` and `n`
-/// cannot be named. Three options are for this client and are not sent:
+/// cannot be named. Four options are for this client and are not sent:
 ///
-/// - `extra_sampling: true` adds `top_k` and `repetition_penalty`, which servers such as vLLM,
-///   SGLang and llama.cpp take and OpenAI refuses;
+/// - `extra_sampling: true` adds `top_k`, `repetition_penalty`, `min_p` and `min_tokens`, which
+///   servers such as vLLM, SGLang and llama.cpp take and OpenAI refuses;
+/// - `hornbook_engine: true` is for a `hornbook engine`: it adds those, `stop_loops` and all bits
+///   of the seed, so that the endpoint answers as `local` does with the same model file on the
+///   same instruction set;
 /// - `timeout_seconds` bounds one attempt (default 600);
 /// - `attempts` bounds how often one prompt is tried (default 6).
 #[derive(Clone, Debug)]
@@ -45,7 +48,7 @@ pub struct OpenAiConfig {
     pub api_key: Option<Secret>,
     /// What the endpoint allows.
     pub limits: EndpointLimits,
-    /// Extra fields of the body, and the three above.
+    /// Extra fields of the body, and the four above.
     pub options: Map<String, Value>,
     /// How often and how patiently one prompt is tried.
     pub retry: RetryPolicy,

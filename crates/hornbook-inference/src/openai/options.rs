@@ -37,6 +37,7 @@ pub enum ConfigError {
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Options {
     pub(super) extra_sampling: bool,
+    pub(super) hornbook_engine: bool,
     pub(super) timeout: Option<Duration>,
     pub(super) attempts: Option<u32>,
     /// Merged into each body; `null` takes a field away.
@@ -51,10 +52,8 @@ impl Options {
         let mut parsed = Self::default();
         for (name, value) in options {
             match name.as_str() {
-                "extra_sampling" => {
-                    parsed.extra_sampling =
-                        value.as_bool().ok_or_else(|| bad(name, "must be true or false"))?;
-                }
+                "extra_sampling" => parsed.extra_sampling = flag(name, value)?,
+                "hornbook_engine" => parsed.hornbook_engine = flag(name, value)?,
                 "timeout_seconds" => {
                     let seconds = value
                         .as_f64()
@@ -80,6 +79,10 @@ impl Options {
         }
         Ok(parsed)
     }
+}
+
+fn flag(name: &str, value: &Value) -> Result<bool, ConfigError> {
+    value.as_bool().ok_or_else(|| bad(name, "must be true or false"))
 }
 
 fn bad(name: &str, detail: &'static str) -> ConfigError {
@@ -116,6 +119,7 @@ mod tests {
             json!({"stream": true}),
             json!({"n": 2}),
             json!({"extra_sampling": 1}),
+            json!({"hornbook_engine": "yes"}),
             json!({"timeout_seconds": -1}),
             json!({"timeout_seconds": 1e300}),
             json!({"attempts": 0}),

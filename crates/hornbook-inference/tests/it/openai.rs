@@ -81,6 +81,17 @@ async fn reads_answers_of_every_make() {
         assert_eq!((completion.text.as_str(), completion.finish_reason), (text, reason));
     }
 
+    for (finish, beside, reason) in [
+        ("length", json!("loop"), FinishReason::Loop),
+        ("length", Value::Null, FinishReason::Length),
+        ("stop", json!("loop"), FinishReason::Stop),
+    ] {
+        let message = json!({"content": "x"});
+        let choice = json!({"message": message, "finish_reason": finish, "stop_reason": beside});
+        let completion = ask(vec![ok(json!({"choices": [choice]}))]).await.0.unwrap();
+        assert_eq!(completion.finish_reason, reason);
+    }
+
     let odd_usage = json!({
         "choices": [{"text": "old style", "finish_reason": "stop"}],
         "usage": {"prompt_tokens": -3, "completion_tokens": 18_446_744_073_709_551_615_u64}
