@@ -29,6 +29,11 @@ pub fn model() -> PathBuf {
     required("HORNBOOK_TEST_MODEL").into()
 }
 
+/// The directory of the real embedding model.
+pub fn embedding_model() -> PathBuf {
+    required("HORNBOOK_TEST_EMBEDDING_MODEL").into()
+}
+
 /// A Python interpreter with the packages of `tests/python/requirements.txt`.
 pub fn python() -> PathBuf {
     PathBuf::from(required("HORNBOOK_TEST_VENV")).join("bin").join("python")

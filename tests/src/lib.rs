@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod corpus;
 pub mod database;
+pub mod engine;
 pub mod environment;
 pub mod job;
 pub mod mock_endpoint;

@@ -92,6 +92,9 @@ async fn run_here(command: Command, global: &Global, environment: &Environment) 
             let networks = config::allowed_networks(&flags.outgoing, &file);
             commands::worker::run(storage, engine, drain, &networks, environment).await
         }
+        Command::Engine(flags) => {
+            commands::engine::run(config::engine_server(&flags, &file, environment)?).await
+        }
         Command::Migrate(flags) => {
             let storage = config::storage(&flags, &file, environment)?;
             commands::migrate::run(&storage, environment).await

@@ -4,6 +4,7 @@ pub(crate) mod audience;
 pub(crate) mod completions;
 pub(crate) mod corpus;
 pub(crate) mod endpoint;
+pub(crate) mod engine;
 pub(crate) mod healthcheck;
 pub(crate) mod job;
 pub(crate) mod key;

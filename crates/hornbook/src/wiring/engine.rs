@@ -57,11 +57,14 @@ pub(crate) async fn load(
     Ok(backend)
 }
 
-fn load_file(config: EngineConfig) -> Result<Engine, LoadError> {
-    let mut candle = CandleConfig::new(config.model);
-    if let Some(slots) = config.slots {
-        candle.slots = slots;
-    }
-    candle.instruction_set = config.isa;
-    Engine::load(candle)
+/// Loads the model file of an engine; takes seconds and blocks.
+pub(crate) fn load_file(config: EngineConfig) -> Result<Engine, LoadError> {
+    let defaults = CandleConfig::new(config.model);
+    Engine::load(CandleConfig {
+        slots: config.slots.unwrap_or(defaults.slots),
+        threads: config.threads,
+        instruction_set: config.isa,
+        device: config.device.unwrap_or(defaults.device),
+        ..defaults
+    })
 }

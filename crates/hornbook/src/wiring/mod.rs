@@ -17,5 +17,5 @@ pub(crate) use stop::stop_signal;
 pub(crate) use workers::{RunningWorker, WorkerParts, start_worker};
 
 pub(crate) use endpoints::{Backends, policy};
-pub(crate) use engine::load as load_engine;
+pub(crate) use engine::{load as load_engine, load_file};
 pub(crate) use store::open as open_store;

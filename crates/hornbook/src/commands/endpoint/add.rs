@@ -1,7 +1,7 @@
 //! `hornbook endpoint add`: add or change an OpenAI-compatible endpoint.
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cli::Endpoint;
 use crate::client::{Client, segment};
@@ -18,6 +18,7 @@ pub(crate) async fn run(client: &Client, command: Endpoint, as_json: bool) -> Ou
         in_flight,
         requests_per_minute,
         tokens_per_minute,
+        option,
     } = command
     else {
         return Err(Failure::usage("not an endpoint to add"));
@@ -34,6 +35,11 @@ pub(crate) async fn run(client: &Client, command: Endpoint, as_json: bool) -> Ou
     }
     let mut spec =
         json!({ "kind": "openai", "base_url": base_url, "model": model, "limits": limits });
+    let options: Map<String, Value> =
+        option.iter().map(|option| self::option(option)).collect::<Result<_, _>>()?;
+    if !options.is_empty() {
+        spec["options"] = options.into();
+    }
     if let Some(file) = api_key_file {
         let key = std::fs::read_to_string(&file)
             .map_err(|error| Failure::usage(format!("reading {}: {error}", file.display())))?;
@@ -46,4 +52,30 @@ pub(crate) async fn run(client: &Client, command: Endpoint, as_json: bool) -> Ou
         return output::json(&stored);
     }
     output::line(&format!("{}  {}", text(&stored, "/name"), text(&stored, "/state")))
+}
+
+/// `NAME=VALUE`, where the value is JSON; what is no JSON is a text.
+fn option(text: &str) -> Result<(String, Value), Failure> {
+    let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+        return Err(Failure::usage(format!("an option is NAME=VALUE, not '{text}'")));
+    };
+    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    Ok((name.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_json_or_text() {
+        let read = |text| option(text).unwrap();
+        assert_eq!(read("extra_sampling=true"), ("extra_sampling".to_owned(), json!(true)));
+        assert_eq!(read("reasoning_effort=low"), ("reasoning_effort".to_owned(), json!("low")));
+        assert_eq!(read("bias={\"a\": 1}"), ("bias".to_owned(), json!({"a": 1})));
+        assert_eq!(read("empty="), ("empty".to_owned(), json!("")));
+        for bad in ["extra_sampling", "=1", ""] {
+            assert!(option(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -1,21 +1,25 @@
 //! Configuration: flags over environment over `hornbook.toml` over defaults.
 
+mod engine;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hornbook_candle::InstructionSet;
 use serde::Deserialize;
 use url::Url;
 
-use crate::cli::{Global, LocalEngine, Outgoing, Serve, Storage};
+pub(crate) use engine::{
+    DEFAULT_MODEL_FILE, EngineConfig, EngineServerConfig, engine, engine_server, is_model,
+    models_dir,
+};
+
+use crate::cli::{Global, Outgoing, Serve, Storage};
 use crate::environment::Environment;
 use crate::exit::Failure;
 
 /// Name of the configuration file that is read when it lies in the working directory.
 const CONFIG_FILE: &str = "hornbook.toml";
-/// File name of the local engine's default model; `hornbook model pull` fetches it under this name.
-pub(crate) const DEFAULT_MODEL_FILE: &str = "SmolLM2-135M-Instruct-Q8_0.gguf";
 /// Default of `--drain-seconds`.
 const DRAIN_SECONDS: u64 = 20;
 /// Default port of the service.
@@ -32,6 +36,7 @@ pub(crate) struct ConfigFile {
     no_local_engine: Option<bool>,
     model: Option<PathBuf>,
     slots: Option<usize>,
+    threads: Option<usize>,
     workers: Option<usize>,
     drain_seconds: Option<u64>,
     base_url: Option<String>,
@@ -49,14 +54,6 @@ pub(crate) struct StorageConfig {
     pub(crate) data_dir: PathBuf,
     pub(crate) pg_bin: Option<PathBuf>,
     pub(crate) corpus_store: Option<String>,
-}
-
-/// The engine in this process; `None` in its place means that there is none.
-#[derive(Clone, Debug)]
-pub(crate) struct EngineConfig {
-    pub(crate) model: PathBuf,
-    pub(crate) slots: Option<usize>,
-    pub(crate) isa: Option<InstructionSet>,
 }
 
 /// Everything that `serve` is told.
@@ -114,23 +111,6 @@ pub(crate) fn storage(
     })
 }
 
-/// Settles which model the local engine runs, if any.
-pub(crate) fn engine(
-    flags: &LocalEngine,
-    file: &ConfigFile,
-    storage: &StorageConfig,
-) -> Option<EngineConfig> {
-    if flags.no_local_engine || file.no_local_engine == Some(true) {
-        return None;
-    }
-    let model = flags.model.clone().or_else(|| file.model.clone());
-    Some(EngineConfig {
-        model: model.unwrap_or_else(|| default_model(&models_dir(storage))),
-        slots: flags.slots.or(file.slots),
-        isa: flags.isa,
-    })
-}
-
 /// Settles everything that `serve` is told.
 pub(crate) fn serve(
     flags: &Serve,
@@ -169,11 +149,6 @@ fn joined(flags: &[String], file: &[String]) -> Vec<String> {
     flags.iter().chain(file).filter(|entry| !entry.trim().is_empty()).cloned().collect()
 }
 
-/// Where model files are kept.
-pub(crate) fn models_dir(storage: &StorageConfig) -> PathBuf {
-    storage.data_dir.join("models")
-}
-
 fn base_url(text: Option<&String>) -> Result<Option<Url>, Failure> {
     let Some(text) = text else { return Ok(None) };
     match Url::parse(text) {
@@ -182,25 +157,6 @@ fn base_url(text: Option<&String>) -> Result<Option<Url>, Failure> {
         }
         _ => Err(Failure::usage(format!("the base URL is http(s)://HOST[:PORT], not '{text}'"))),
     }
-}
-
-/// The file that `model pull` fetches; where that is not there, the only model that is.
-fn default_model(models: &Path) -> PathBuf {
-    let usual = models.join(DEFAULT_MODEL_FILE);
-    if usual.exists() {
-        return usual;
-    }
-    let entries = std::fs::read_dir(models).into_iter().flatten().flatten();
-    let mut found = entries.map(|entry| entry.path()).filter(|path| is_model(path));
-    match (found.next(), found.next()) {
-        (Some(only), None) => only,
-        _ => usual,
-    }
-}
-
-/// True of the names that model files have.
-pub(crate) fn is_model(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "gguf")
 }
 
 fn default_data_dir(environment: &Environment) -> Option<PathBuf> {

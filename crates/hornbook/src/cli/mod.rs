@@ -1,10 +1,13 @@
 //! The command line: every command, its arguments and its help.
 
+mod engine;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use hornbook_candle::InstructionSet;
+
+pub(crate) use engine::{Engine, EngineTuning, LocalEngine};
 
 use crate::config::DEFAULT_MODEL_FILE;
 
@@ -47,6 +50,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Run a worker alone, against a database that others share
     Worker(Worker),
+    /// Serve a local model to others, over OpenAI's protocol
+    Engine(Engine),
     /// Start the service, write a small sample corpus and show where it is
     Quickstart(Quickstart),
     /// Submit jobs and look after them
@@ -95,23 +100,6 @@ pub(crate) struct Storage {
     /// Where corpora are kept: a directory or s3://BUCKET/PREFIX [default: DATA_DIR/corpora]
     #[arg(long, env = "HORNBOOK_CORPUS_STORE", value_name = "URL")]
     pub(crate) corpus_store: Option<String>,
-}
-
-/// The engine in this process.
-#[derive(Args, Clone, Default)]
-pub(crate) struct LocalEngine {
-    /// Do without the engine in this process
-    #[arg(long, env = "HORNBOOK_NO_LOCAL_ENGINE")]
-    pub(crate) no_local_engine: bool,
-    /// Model file (GGUF) of the local engine [default: what 'hornbook model pull' fetches]
-    #[arg(long, env = "HORNBOOK_MODEL", value_name = "FILE")]
-    pub(crate) model: Option<PathBuf>,
-    /// Prompts that the local engine writes at once
-    #[arg(long, env = "HORNBOOK_SLOTS", value_name = "N")]
-    pub(crate) slots: Option<usize>,
-    /// Instruction set of the local engine: avx512, avxvnni, avx2 or portable [default: the best there is]
-    #[arg(long, env = "HORNBOOK_ISA", value_name = "NAME")]
-    pub(crate) isa: Option<InstructionSet>,
 }
 
 /// Where requests to endpoints may go.
@@ -298,6 +286,9 @@ pub(crate) enum Endpoint {
         requests_per_minute: Option<u32>,
         #[arg(long)]
         tokens_per_minute: Option<u32>,
+        /// Further option, such as hornbook_engine=true for a 'hornbook engine'; may be repeated
+        #[arg(long, value_name = "NAME=VALUE")]
+        option: Vec<String>,
     },
     /// Send one tiny prompt and show the answer
     Test { name: String },
