@@ -80,7 +80,7 @@ fn exp(power: f32) -> f32 {
     /// Adding this rounds a small number to a whole one, which then stands in the lowest bits.
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23
     /// ln 2 in two parts, the first so short that multiples of it are exact.
-    const LN_2: (f32, f32) = (0.693_359_375, -2.121_944_4e-4);
+    const LN_2: (f32, f32) = (355.0 / 512.0, -2.121_944_4e-4);
     /// Below this the result would not be a normal number.
     const LEAST: f32 = -87.0;
     let shifted = power * std::f32::consts::LOG2_E + ROUND;
@@ -91,7 +91,7 @@ fn exp(power: f32) -> f32 {
     series = series * rest + 8.333_452e-3;
     series = series * rest + 4.166_579_6e-2;
     series = series * rest + 1.666_666_5e-1;
-    series = series * rest + 5.000_000_1e-1;
+    series = series * rest + 0.5;
     let series = series * (rest * rest) + rest + 1.0;
     let power_of_two = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
     // False where `power` is not a number, too.

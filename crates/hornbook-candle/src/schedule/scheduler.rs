@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::kernel::{Crew, Isa, PageId, Team};
 use crate::model::{Attention, ComputeError, Model, Pass, Row, Scratch};
-use crate::sample::{Sampler, SamplerStart, check_vocabulary};
+use crate::sample::{Sampler, SamplerStart, Watch, check_vocabulary};
 use crate::text::{ChatTemplate, PromptError, TextTokenizer, encode_text};
 
 use super::sequence::{Sequence, Start};
@@ -129,6 +129,7 @@ impl Scheduler {
             prompt,
             max_tokens: request.sampling.max_tokens as usize,
             sampler,
+            watch: Watch::new(&request.sampling),
             cancel: request.cancel,
             reply,
         }));

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Row;
-use crate::sample::{Logprobs, NoToken, Sampler};
+use crate::sample::{Logprobs, NoToken, Progress, Sampler, Watch};
 use crate::text::TextTokenizer;
 
 use super::Answer;
@@ -26,6 +26,7 @@ pub(super) struct Sequence {
     logprobs: Vec<DrawnLogprob>,
     max_tokens: usize,
     sampler: Sampler,
+    watch: Watch,
     cancel: CancellationToken,
     reply: oneshot::Sender<Answer>,
     /// True when the pass under way computes logits for this sequence.
@@ -39,13 +40,14 @@ pub(super) struct Start {
     pub(super) prompt: Vec<u32>,
     pub(super) max_tokens: usize,
     pub(super) sampler: Sampler,
+    pub(super) watch: Watch,
     pub(super) cancel: CancellationToken,
     pub(super) reply: oneshot::Sender<Answer>,
 }
 
 impl Sequence {
     pub(super) fn new(start: Start) -> Self {
-        let Start { slot, prompt, max_tokens, sampler, cancel, reply } = start;
+        let Start { slot, prompt, max_tokens, sampler, watch, cancel, reply } = start;
         Self {
             slot,
             prompt,
@@ -56,6 +58,7 @@ impl Sequence {
             logprobs: Vec::new(),
             max_tokens,
             sampler,
+            watch,
             cancel,
             reply,
             awaits_logits: false,
@@ -129,12 +132,20 @@ impl Sequence {
         }
         self.last = Some(token);
         self.drawn += 1;
-        self.text.extend_from_slice(tokenizer.bytes(token));
+        let bytes = tokenizer.bytes(token);
+        let progress = self.watch.push(token, bytes);
+        match progress {
+            Progress::Stopped { kept_bytes, withdrawn_bytes } => {
+                self.text.truncate(self.text.len() - withdrawn_bytes);
+                self.text.extend_from_slice(&bytes[..kept_bytes]);
+            }
+            Progress::Goes { .. } | Progress::Looped => self.text.extend_from_slice(bytes),
+        }
         self.logprobs.extend(drawn.logprobs.map(|logprobs| told(token, &logprobs, tokenizer)));
         let is_full = self.prompt.len() + self.drawn >= context_tokens;
-        if self.drawn >= self.max_tokens || is_full || self.text.len() >= ANSWER_BYTES {
-            self.finished = Some(Ok(FinishReason::Length));
-        }
+        let is_full = is_full || self.drawn >= self.max_tokens || self.text.len() >= ANSWER_BYTES;
+        let reason = progress.finish_reason().or(is_full.then_some(FinishReason::Length));
+        self.finished = reason.map(Ok);
     }
 
     /// Sends what came of the sequence; a caller who is gone is no error.

@@ -6,4 +6,5 @@ mod give_up;
 mod load;
 mod prompt;
 mod real;
+mod sampling;
 mod tiny;

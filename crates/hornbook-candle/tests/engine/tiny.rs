@@ -175,6 +175,12 @@ fn vocabulary() -> Vec<String> {
     marks.chain(bytes).chain(["th".to_owned(), "the".to_owned()]).collect()
 }
 
+/// The number of a token by its spelling.
+pub(crate) fn token(text: &str) -> u32 {
+    let place = vocabulary().iter().position(|entry| entry == text);
+    place.expect("the token is in the vocabulary") as u32
+}
+
 fn tensors(vocabulary: usize) -> Vec<(String, Vec<usize>, Vec<f32>)> {
     let mut state = 42_u64;
     let mut random = move |count: usize, spread: f32| -> Vec<f32> {
