@@ -1,7 +1,7 @@
 //! The model's own chat template.
 
 use hornbook_inference::ChatMessage;
-use minijinja::{Environment, ErrorKind, context};
+use minijinja::{Environment, Error, ErrorKind, Value, context};
 
 use crate::LoadError;
 use crate::gguf::{Metadata, MetadataExt};
@@ -55,7 +55,7 @@ impl ChatTemplate {
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_fuel(Some(FUEL));
         environment.add_function("raise_exception", |message: String| -> Result<(), _> {
-            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+            Err(Error::new(ErrorKind::InvalidOperation, message))
         });
         environment
             .add_template_owned(NAME, source.to_owned())
@@ -87,20 +87,103 @@ impl ChatTemplate {
             })
             .collect();
         let rendered = self
-            .environment
-            .get_template(NAME)
-            .and_then(|template| {
-                template.render(context! {
-                    messages => safe,
-                    add_generation_prompt => true,
-                    bos_token => tokenizer.begin_text(),
-                    eos_token => tokenizer.end_text(),
-                })
-            })
+            .render(safe, tokenizer.begin_text(), tokenizer.end_text())
             .map_err(|error| PromptError::Template(error.to_string()))?;
         if rendered.len() > RENDERED_BYTES_MAX {
             return Err(PromptError::Template(format!("it rendered {} bytes", rendered.len())));
         }
         tokenizer.encode_prompt(&rendered, shield).map_err(PromptError::Tokenize)
+    }
+
+    fn render(&self, messages: Vec<Value>, begin: &str, end: &str) -> Result<String, Error> {
+        self.environment.get_template(NAME)?.render(context! {
+            messages,
+            add_generation_prompt => true,
+            bos_token => begin,
+            eos_token => end,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+    use crate::gguf;
+
+    #[derive(Deserialize)]
+    struct Reference {
+        conversations: Vec<Vec<BTreeMap<String, String>>>,
+        kept: BTreeMap<String, Kept>,
+        hashes: BTreeMap<String, Vec<Option<String>>>,
+    }
+
+    #[derive(Deserialize)]
+    struct Kept {
+        source: String,
+        rendered: Vec<Option<String>>,
+    }
+
+    /// `fixtures/chats.py` made the fixture with the Hugging Face library's own environment.
+    fn reference() -> Reference {
+        serde_json::from_str(include_str!("../../tests/fixtures/chats.json"))
+            .expect("the fixture parses")
+    }
+
+    fn read(source: &str) -> Result<ChatTemplate, LoadError> {
+        let key = "tokenizer.chat_template".to_owned();
+        ChatTemplate::read(&[(key, gguf::Value::Text(source.to_owned()))].into())
+    }
+
+    fn rendered(source: &str, messages: &[BTreeMap<String, String>]) -> Result<String, String> {
+        let messages = messages.iter().map(Value::from_serialize).collect();
+        let template = read(source).map_err(|error| error.to_string())?;
+        template.render(messages, "<|begin|>", "<|end|>").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn published_templates_render_as_jinja_does() {
+        let reference = reference();
+        assert_eq!(reference.kept.len(), 2);
+        for (name, Kept { source, rendered: expected }) in reference.kept {
+            for (messages, expected) in reference.conversations.iter().zip(expected) {
+                assert_eq!(rendered(&source, messages).ok(), expected, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "tests are told by the environment")]
+    fn other_templates_render_as_jinja_does() {
+        let Some(folder) = std::env::var_os("HORNBOOK_TEST_VOCABULARIES") else {
+            eprintln!("SKIPPED: HORNBOOK_TEST_VOCABULARIES names no folder");
+            return;
+        };
+        let folder = std::path::Path::new(&folder).join("templates");
+        let reference = reference();
+        let (mut same, mut all) = (0, 0);
+        for (name, hashes) in reference.hashes {
+            let source = std::fs::read_to_string(folder.join(format!("{name}.jinja")));
+            let source = source.expect("the template is read");
+            for (messages, expected) in reference.conversations.iter().zip(hashes) {
+                let (Ok(found), Some(expected)) = (rendered(&source, messages), expected) else {
+                    continue;
+                };
+                let hash = hex::encode(&Sha256::digest(found.as_bytes())[..8]);
+                assert_eq!(hash, expected, "{name} renders {found}");
+                same += 1;
+            }
+            all += 3;
+        }
+        // Some want tools, and some use tags that only the Hugging Face libraries know.
+        assert_eq!(
+            (same, all),
+            (169, 210),
+            "templates render or are refused otherwise than before"
+        );
     }
 }
