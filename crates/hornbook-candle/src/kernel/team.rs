@@ -1,23 +1,30 @@
 //! A fixed team of threads that share one piece of work at a time.
 //!
 //! A forward pass is hundreds of short pieces of work with a barrier after each. A general pool
-//! spends longer on handing them out than some of them take; this one hands out ranges of
-//! numbers through one atomic cursor, and its threads spin for a moment before they sleep.
+//! spends longer on handing them out than some of them take. Here each thread has a span of units
+//! that it goes through from the front, so that it reads memory in order, and whoever is done
+//! takes from the back of another's; and threads spin for a moment before they sleep.
+
+mod span;
 
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
+
+use span::Span;
 
 /// How long an idle thread waits for more work before it sleeps: the serial parts between two
 /// pieces of work are shorter, and being woken takes about as long.
 const SPIN: Duration = Duration::from_micros(50);
 /// Turns of a spinning loop between two looks at the clock.
 const SPINS_PER_LOOK: u32 = 32;
+/// Most units of one piece of work.
+pub(crate) const UNITS_MAX: usize = u32::MAX as usize;
 /// In `Gate`: work may be joined.
 const OPEN: u64 = 1 << 15;
 /// In `Gate`: how many threads take part besides the caller.
@@ -49,8 +56,8 @@ struct Shared {
     /// Written by the caller while the gate is closed and nobody is active; read by threads that
     /// are active.
     work: UnsafeCell<Option<Work>>,
-    /// First unit that nobody has taken.
-    cursor: AtomicUsize,
+    /// One per thread, the caller's first: units that nobody has taken.
+    spans: Vec<Span>,
     /// The first panic of the current piece of work.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     stop: AtomicBool,
@@ -72,7 +79,7 @@ impl Team {
         let shared = Arc::new(Shared {
             gate: AtomicU64::new(0),
             work: UnsafeCell::new(None),
-            cursor: AtomicUsize::new(0),
+            spans: (0..=others).map(|_| Span::default()).collect(),
             panic: Mutex::new(None),
             stop: AtomicBool::new(false),
             asleep: (0..others).map(|_| AtomicBool::new(false)).collect(),
@@ -93,14 +100,15 @@ impl Team {
         self.threads.len() + 1
     }
 
-    /// Calls `part` with ranges that cover `0..units` exactly once, on all threads; no range but
-    /// the last is shorter than `grain`.
+    /// Calls `part` with ranges that cover `0..units` exactly once, on all threads; no range is
+    /// shorter than `grain` unless it is the rest of a thread's share.
     ///
     /// Returns once all are done. A panic in any of them is the caller's panic. Work that comes
     /// while other work is shared, from another thread or from inside a part, is done by its own
     /// caller alone.
     pub(crate) fn run(&self, units: usize, grain: usize, part: impl Fn(Range<usize>) + Sync) {
         let grain = grain.max(1);
+        assert!(units <= UNITS_MAX, "too many units");
         if units == 0 {
             return;
         }
@@ -151,7 +159,7 @@ impl Team {
         unsafe {
             *shared.work.get() = Some(work);
         }
-        shared.cursor.store(0, Ordering::Relaxed);
+        shared.deal(units);
         let epoch = shared.gate.load(Ordering::Relaxed) & !(OPEN | ACTIVE);
         // Sequentially consistent, as are the threads' steps before sleep: either this sees a
         // thread asleep, or that thread sees the gate open.
@@ -161,7 +169,7 @@ impl Team {
                 wake(thread.thread());
             }
         }
-        shared.take_part(&work, self.threads.len() + 1);
+        shared.take_part(&work, 0);
         shared.gate.fetch_and(!OPEN, Ordering::AcqRel);
         let mut patience = Patience::new();
         while shared.gate.load(Ordering::Acquire) & ACTIVE != 0 {
@@ -202,7 +210,7 @@ impl Shared {
             #[expect(unsafe_code, reason = "read under the gate")]
             let work = unsafe { *self.work.get() };
             if let Some(work) = work {
-                self.take_part(&work, self.asleep.len() + 1);
+                self.take_part(&work, number + 1);
             }
             self.gate.fetch_sub(1, Ordering::Release);
         }
@@ -241,32 +249,41 @@ impl Shared {
         }
     }
 
-    /// Takes ranges until none is left: large ones first, so that few are taken, and small ones
-    /// last, so that all threads end together.
-    fn take_part(&self, work: &Work, threads: usize) {
+    /// Gives every thread about as many units, one after the other.
+    fn deal(&self, units: usize) {
+        let count = self.spans.len();
+        for (number, span) in self.spans.iter().enumerate() {
+            span.set(units * number / count..units * (number + 1) / count);
+        }
+    }
+
+    /// Takes ranges until none is left, as thread `number`.
+    fn take_part(&self, work: &Work, number: usize) {
         let all = || {
-            let mut start = self.cursor.load(Ordering::Relaxed);
-            while start < work.units {
-                let share = (work.units - start) / (2 * threads);
-                let end = work.units.min(start + share.max(work.grain));
-                match self.cursor.compare_exchange_weak(
-                    start,
-                    end,
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                ) {
-                    Ok(_) => {
-                        (work.part)(start..end);
-                        start = self.cursor.load(Ordering::Relaxed);
-                    }
-                    Err(found) => start = found,
-                }
+            while let Some(range) = self.next(number, work.grain) {
+                (work.part)(range);
             }
         };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(all)) {
-            self.cursor.store(work.units, Ordering::Relaxed);
+            self.deal(0);
             let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert(panic);
+        }
+    }
+
+    /// The front of the thread's own span, or the back of the longest of the others.
+    fn next(&self, number: usize, grain: usize) -> Option<Range<usize>> {
+        if let Some(range) = self.spans[number].take_front(grain) {
+            return Some(range);
+        }
+        loop {
+            let longest = self.spans.iter().max_by_key(|span| span.len())?;
+            if longest.len() == 0 {
+                return None;
+            }
+            if let Some(range) = longest.take_back(grain) {
+                return Some(range);
+            }
         }
     }
 }

@@ -48,9 +48,11 @@ fn multiply_form<F: Form>(target: &Target<'_>, tiles: Range<usize>, rows: &Quant
         let groups = rows.groups();
         let shares = groups.len();
         for (number, group) in groups.enumerate() {
-            let ahead = match next < end {
+            // Past the end of the range too: the same thread is likely to go on there.
+            let ahead = match next < target.matrix.tiles() {
                 true => {
-                    let bytes = target.matrix.columns(next..end.min(next + count));
+                    let last = target.matrix.tiles().min(next + count);
+                    let bytes = target.matrix.columns(next..last);
                     Ahead::new(bytes, number, shares, target.matrix.blocks())
                 }
                 false => Ahead::NONE,

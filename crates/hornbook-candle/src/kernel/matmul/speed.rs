@@ -129,3 +129,74 @@ fn quantising_speed() {
         println!("{:9} {}", isa.set().name(), found.join(", "));
     }
 }
+
+/// The shapes of a model with 135 million weights: its layers one after the other.
+#[test]
+#[ignore = "measures"]
+fn layers_speed() {
+    const LAYERS: usize = 30;
+    const SHAPES: [&[(usize, usize)]; 4] = [
+        &[(576, 576), (192, 576), (192, 576)],
+        &[(576, 576)],
+        &[(1_536, 576), (1_536, 576)],
+        &[(576, 1_536)],
+    ];
+    for threads in [1, 2] {
+        let team = Team::new(threads).expect("threads start");
+        let crew = Crew { team: &team, isa: Isa::detect() };
+        let mut random = Random(1);
+        let mut layer = || {
+            SHAPES.map(|shapes| {
+                let pack = |(outputs, inputs): &(usize, usize)| {
+                    let blocks = random_blocks(GgmlDType::Q4_1, outputs * inputs, &mut random);
+                    PackedMatrix::pack(&team, GgmlDType::Q4_1, &blocks, *outputs, *inputs)
+                        .expect("sound blocks")
+                };
+                shapes.iter().map(pack).collect::<Vec<_>>()
+            })
+        };
+        let layers: Vec<_> = (0..LAYERS).map(|_| layer()).collect();
+        for rows in [1, 8, 32, 128] {
+            // The best of every product by itself, summed.
+            let mut best = [[f64::INFINITY; 4]; LAYERS];
+            for _ in 0..ROUNDS {
+                for (layer, best) in layers.iter().zip(&mut best) {
+                    for (matrices, best) in layer.iter().zip(best) {
+                        let inputs = matrices[0].inputs();
+                        let mut quantised = QuantisedRows::default();
+                        quantised.copy(
+                            crew,
+                            Filling::whole_rows(rows, inputs),
+                            &vec![1.0; rows * inputs],
+                        );
+                        let mut outputs: Vec<Vec<f32>> =
+                            matrices.iter().map(|m| vec![0.0; rows * m.outputs()]).collect();
+                        let mut products: Vec<Product<'_>> = matrices
+                            .iter()
+                            .zip(&mut outputs)
+                            .map(|(matrix, output)| Product { matrix, output, add: false })
+                            .collect();
+                        let start = Instant::now();
+                        multiply(crew, &quantised, &mut products);
+                        *best = best.min(start.elapsed().as_secs_f64());
+                    }
+                }
+            }
+            let seconds = |part: usize| best.iter().map(|best| best[part]).sum::<f64>();
+            let works = SHAPES.map(|shapes| {
+                shapes.iter().map(|(outputs, inputs)| outputs * inputs).sum::<usize>()
+                    * rows
+                    * LAYERS
+            });
+            let speed = |part: usize| works[part] as f64 / seconds(part) / 1e9;
+            let all = works.iter().sum::<usize>() as f64 / (0..4).map(seconds).sum::<f64>() / 1e9;
+            println!(
+                "{threads} threads, {rows} rows: qkv {:.0}, output {:.0}, gate and up {:.0}, down {:.0}, all {all:.0} GMAC/s",
+                speed(0),
+                speed(1),
+                speed(2),
+                speed(3)
+            );
+        }
+    }
+}

@@ -1,4 +1,4 @@
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn team(threads: usize) -> Team {
 fn counts(team: &Team, units: usize, grain: usize) -> Vec<u32> {
     let counts: Vec<_> = (0..units).map(|_| AtomicU32::new(0)).collect();
     team.run(units, grain, |range| {
-        assert!(range.len() >= grain || range.end == units);
+        assert!(!range.is_empty());
         for unit in range {
             counts[unit].fetch_add(1, Ordering::Relaxed);
         }
