@@ -4,7 +4,7 @@ use hornbook_inference::{CompletionRequest, Input};
 use tokio_util::sync::CancellationToken;
 
 use super::fault::Fault;
-use super::limits::CHOICES;
+use super::limits::{CHOICES, PROMPT_BYTES};
 use super::sampling::Drawing;
 
 /// A request that was read to its end.
@@ -26,6 +26,9 @@ impl Asked {
         if answers > CHOICES {
             let detail = format!("{answers} answers are more than {CHOICES}");
             return Err(Fault::value("n", detail));
+        }
+        if inputs.iter().any(|input| input.bytes() > PROMPT_BYTES) {
+            return Err(Fault::too_long(format!("a prompt has at most {PROMPT_BYTES} bytes")));
         }
         Ok(Self { inputs, drawing, logprobs })
     }

@@ -51,6 +51,11 @@ impl Fault {
         Self::new(StatusCode::BAD_REQUEST, "unknown_parameter", message).at(param)
     }
 
+    /// 400: no model here reads that much.
+    pub(super) fn too_long(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message)
+    }
+
     /// 404: another model is served here.
     pub(super) fn model_not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "model_not_found", message).at("model")

@@ -10,6 +10,9 @@ pub const WAITING_SEQUENCES: usize = 256;
 pub const RETRY_AFTER_SECONDS: u64 = 2;
 /// Most answers (prompts times `n`) of one request: as many as OpenAI gives to one prompt.
 pub const CHOICES: usize = 128;
+/// Longest prompt, all its messages together: more than any context here holds. It bounds what a
+/// full queue keeps in memory.
+pub const PROMPT_BYTES: usize = 512 * 1024;
 /// Most messages of one conversation.
 pub const MESSAGES: usize = 2_048;
 /// New tokens of a bare text's continuation when the request does not say: OpenAI's number.

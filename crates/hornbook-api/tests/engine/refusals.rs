@@ -119,6 +119,12 @@ async fn what_is_not_done_is_refused_by_name() {
     let many = json!({"prompt": vec!["x"; 65], "n": 2});
     engine.complete(many).await.fault(400, Some("n"), "invalid_value");
     engine.chat(json!({"temprature": 1})).await.fault(400, Some("temprature"), "unknown_parameter");
+    let long = "x".repeat(512 * 1024 + 1);
+    engine.complete(json!({"prompt": ["x", long]})).await.fault(
+        400,
+        None,
+        "context_length_exceeded",
+    );
     let options = json!({"stream": true, "stream_options": {"odd": 1}});
     engine.chat(options).await.fault(400, Some("stream_options.odd"), "unknown_parameter");
     assert!(engine.script.asked().is_empty(), "nothing that is refused is asked");
