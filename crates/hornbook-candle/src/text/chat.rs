@@ -7,10 +7,13 @@ use crate::LoadError;
 use crate::gguf::{Metadata, MetadataExt};
 
 use super::TextTokenizer;
+use super::deep::with_deep_stack;
 use super::shield;
 
 /// Steps that rendering a template may take; a template is as hostile as the file it came in.
-const FUEL: u64 = 1_000_000;
+const FUEL: u64 = 200_000;
+/// Longest template, in bytes; the longest published ones have a quarter of it.
+const TEMPLATE_BYTES_MAX: u64 = 64 * 1024;
 /// Longest prompt that a template may render, in bytes.
 const RENDERED_BYTES_MAX: usize = 4 * 1024 * 1024;
 const NAME: &str = "chat";
@@ -57,9 +60,16 @@ impl ChatTemplate {
         environment.add_function("raise_exception", |message: String| -> Result<(), _> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });
-        environment
-            .add_template_owned(NAME, source.to_owned())
-            .map_err(|error| LoadError::malformed("tokenizer.chat_template", error.to_string()))?;
+        let key = "tokenizer.chat_template";
+        LoadError::check_limit(
+            "the chat template, in bytes,",
+            source.len() as u64,
+            TEMPLATE_BYTES_MAX,
+        )?;
+        // The parser goes as deep as a chain of operators is long.
+        with_deep_stack(|| environment.add_template_owned(NAME, source.to_owned()))
+            .map_err(|detail| LoadError::Start { detail })?
+            .map_err(|error| LoadError::malformed(key, error.to_string()))?;
         Ok(Self { environment })
     }
 
@@ -86,22 +96,26 @@ impl ChatTemplate {
                 context! { role => message.role, content => content }
             })
             .collect();
-        let rendered = self
-            .render(safe, tokenizer.begin_text(), tokenizer.end_text())
-            .map_err(|error| PromptError::Template(error.to_string()))?;
+        let rendered = self.render(safe, tokenizer.begin_text(), tokenizer.end_text())?;
         if rendered.len() > RENDERED_BYTES_MAX {
             return Err(PromptError::Template(format!("it rendered {} bytes", rendered.len())));
         }
         tokenizer.encode_prompt(&rendered, shield).map_err(PromptError::Tokenize)
     }
 
-    fn render(&self, messages: Vec<Value>, begin: &str, end: &str) -> Result<String, Error> {
-        self.environment.get_template(NAME)?.render(context! {
-            messages,
-            add_generation_prompt => true,
-            bos_token => begin,
-            eos_token => end,
-        })
+    fn render(&self, messages: Vec<Value>, begin: &str, end: &str) -> Result<String, PromptError> {
+        let render = || {
+            self.environment.get_template(NAME)?.render(context! {
+                messages,
+                add_generation_prompt => true,
+                bos_token => begin,
+                eos_token => end,
+            })
+        };
+        // Values that a loop nests into each other are dropped as deep as it went.
+        with_deep_stack(|| render().map_err(|error| error.to_string()))
+            .flatten()
+            .map_err(PromptError::Template)
     }
 }
 
@@ -143,6 +157,35 @@ mod tests {
         let messages = messages.iter().map(Value::from_serialize).collect();
         let template = read(source).map_err(|error| error.to_string())?;
         template.render(messages, "<|begin|>", "<|end|>").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn deep_templates_have_an_outcome() {
+        // Every one of these overflowed the stack of a thread as threads usually are.
+        let chain = |link: &str| {
+            let links = link.repeat(TEMPLATE_BYTES_MAX as usize / link.len() - 40);
+            format!("{{{{ messages{links} }}}}")
+        };
+        for link in
+            ["+1", "|upper", ".b", "[0]", " and 1", "~1", " if 1", " is string", "()", "**1"]
+        {
+            if let Ok(template) = read(&chain(link)) {
+                let _ = template.render(Vec::new(), "", "");
+            }
+        }
+        let signs = "-".repeat(TEMPLATE_BYTES_MAX as usize - 40);
+        let branches = "{%elif 1%}".repeat(TEMPLATE_BYTES_MAX as usize / 10 - 10);
+        for source in
+            [format!("{{{{ {signs}1 }}}}"), format!("{{% if 1 %}}{branches}{{% endif %}}")]
+        {
+            if let Ok(template) = read(&source) {
+                let _ = template.render(Vec::new(), "", "");
+            }
+        }
+        let macros = "{% macro f(n) %}{{ f([n]) }}{% endmacro %}{{ f(1) }}";
+        assert!(read(macros).expect("it parses").render(Vec::new(), "", "").is_err());
+        let long = " ".repeat(TEMPLATE_BYTES_MAX as usize + 1);
+        assert!(matches!(read(&long), Err(LoadError::TooLarge { .. })));
     }
 
     #[test]

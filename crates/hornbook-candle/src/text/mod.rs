@@ -2,6 +2,7 @@
 
 mod bytes;
 mod chat;
+mod deep;
 mod marks;
 mod pieces;
 mod shield;
