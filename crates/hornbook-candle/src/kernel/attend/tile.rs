@@ -1,6 +1,5 @@
 //! Queries times keys, and weights times values: sums of sixteen that stay in registers.
 
-use std::array;
 use std::ops::Range;
 
 use crate::kernel::lanes::{Kernel, LANES, Lanes};
@@ -31,15 +30,18 @@ pub(super) fn add_block<L: Lanes, const QUERIES: usize, const COLUMNS: usize>(
     sums: &mut [[L::Vector; COLUMNS]; QUERIES],
 ) {
     for step in steps {
-        // The remainder tells the compiler that nothing here can panic; with a bounds check in
+        // Closures, such as those of arrays' own functions, are not always inlined, and what is not
+        // inlined is not compiled for the instruction set: here are plain loops. The remainder tells the compiler that nothing here can panic; with a bounds check in
         // the loop it would store all sums at every turn.
         let step = step % LANES;
-        let right: [L::Vector; COLUMNS] =
-            array::from_fn(|column| lanes.widen(&right[column][step]));
+        let mut vectors = [lanes.splat(0.0); COLUMNS];
+        for column in 0..COLUMNS {
+            vectors[column] = lanes.widen(&right[column][step]);
+        }
         for query in 0..QUERIES {
             let number = lanes.splat(left[query][step]);
             for column in 0..COLUMNS {
-                sums[query][column] = lanes.fused(number, right[column], sums[query][column]);
+                sums[query][column] = lanes.fused(number, vectors[column], sums[query][column]);
             }
         }
     }

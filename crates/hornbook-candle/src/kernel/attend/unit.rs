@@ -1,6 +1,5 @@
 //! One gang's attention over one key head.
 
-use std::array;
 use std::ops::Range;
 
 use crate::kernel::lanes::{Kernel, LANES, Lanes};
@@ -188,18 +187,23 @@ impl Product for Scoring<'_> {
     ) {
         let Common { attending, run, kv_head, count } = self.common;
         let first = run.positions.start / PAGE_POSITIONS + column;
-        let keys: [&[Block]; COLUMNS] = array::from_fn(|column| {
-            attending.pages.keys(attending.layer, self.common.page(first + column), kv_head)
-        });
+        let mut keys: [&[Block]; COLUMNS] = [&[]; COLUMNS];
+        for (page, keys) in (first..).zip(&mut keys) {
+            *keys = attending.pages.keys(attending.layer, self.common.page(page), kv_head);
+        }
         let mut sums = [[lanes.splat(0.0); COLUMNS]; QUERIES];
         for block in 0..self.queries.len() / count {
             let queries = tile_of::<QUERIES>(self.queries, block * count + query);
-            let keys = array::from_fn(|column| &keys[column][block]);
-            add_block(lanes, queries, keys, 0..LANES, &mut sums);
+            let mut blocks = [&keys[0][block]; COLUMNS];
+            for column in 1..COLUMNS {
+                blocks[column] = &keys[column][block];
+            }
+            add_block(lanes, queries, blocks, 0..LANES, &mut sums);
         }
-        for (query, sums) in (query..).zip(sums) {
-            for (page, sum) in (first..).zip(sums) {
-                lanes.store(sum, &mut self.scores[page * count + query]);
+        for of_query in 0..QUERIES {
+            for of_column in 0..COLUMNS {
+                let place = (first + of_column) * count + query + of_query;
+                lanes.store(sums[of_query][of_column], &mut self.scores[place]);
             }
         }
     }
@@ -222,28 +226,33 @@ impl Product for Mixing<'_> {
         column: usize,
     ) {
         let Common { attending, run, kv_head, count } = self.common;
-        let place = |column: usize, query: usize| column * count + query;
-        let mut sums: [[L::Vector; COLUMNS]; QUERIES] = array::from_fn(|of_query| {
-            array::from_fn(|of_column| {
-                lanes.load(&self.mixed[place(column + of_column, query + of_query)])
-            })
-        });
+        let mut sums = [[lanes.splat(0.0); COLUMNS]; QUERIES];
+        for of_query in 0..QUERIES {
+            for of_column in 0..COLUMNS {
+                let place = (column + of_column) * count + query + of_query;
+                sums[of_query][of_column] = lanes.load(&self.mixed[place]);
+            }
+        }
         let Range { start, end } = run.positions;
         for page in start / PAGE_POSITIONS..end.div_ceil(PAGE_POSITIONS) {
             let values = attending.pages.values(attending.layer, self.common.page(page), kv_head);
-            let values = array::from_fn(|of_column| &values[column + of_column]);
+            let mut blocks = [&values[column]; COLUMNS];
+            for of_column in 1..COLUMNS {
+                blocks[of_column] = &values[column + of_column];
+            }
             let weights = tile_of::<QUERIES>(self.scores, page * count + query);
             let begin = page * PAGE_POSITIONS;
             if start <= begin && begin + PAGE_POSITIONS <= end {
-                add_block(lanes, weights, values, 0..PAGE_POSITIONS, &mut sums);
+                add_block(lanes, weights, blocks, 0..PAGE_POSITIONS, &mut sums);
             } else {
                 let steps = start.max(begin) - begin..end.min(begin + PAGE_POSITIONS) - begin;
-                add_block(lanes, weights, values, steps, &mut sums);
+                add_block(lanes, weights, blocks, steps, &mut sums);
             }
         }
-        for (of_query, sums) in sums.into_iter().enumerate() {
-            for (of_column, sum) in sums.into_iter().enumerate() {
-                lanes.store(sum, &mut self.mixed[place(column + of_column, query + of_query)]);
+        for of_query in 0..QUERIES {
+            for of_column in 0..COLUMNS {
+                let place = (column + of_column) * count + query + of_query;
+                lanes.store(sums[of_query][of_column], &mut self.mixed[place]);
             }
         }
     }

@@ -13,7 +13,11 @@ type Vector = [f32; LANES];
 
 #[inline(always)]
 fn pairwise(left: Vector, right: Vector, compute: impl Fn(f32, f32) -> f32) -> Vector {
-    std::array::from_fn(|lane| compute(left[lane], right[lane]))
+    let mut result = [0.0; LANES];
+    for lane in 0..LANES {
+        result[lane] = compute(left[lane], right[lane]);
+    }
+    result
 }
 
 impl Lanes for PortableLanes {
@@ -42,12 +46,18 @@ impl Lanes for PortableLanes {
 
     #[inline(always)]
     fn widen(self, halves: &Half16) -> Vector {
-        halves.map(widen)
+        let mut vector = [0.0; LANES];
+        for (number, half) in vector.iter_mut().zip(halves) {
+            *number = widen(*half);
+        }
+        vector
     }
 
     #[inline(always)]
     fn narrow(self, vector: Vector, halves: &mut Half16) {
-        *halves = vector.map(narrow);
+        for (half, number) in halves.iter_mut().zip(vector) {
+            *half = narrow(number);
+        }
     }
 
     #[inline(always)]
@@ -72,13 +82,15 @@ impl Lanes for PortableLanes {
 
     #[inline(always)]
     fn fused(self, left: Vector, right: Vector, addend: Vector) -> Vector {
-        std::array::from_fn(|lane| {
-            if ALWAYS_FUSED {
+        let mut sums = [0.0; LANES];
+        for lane in 0..LANES {
+            sums[lane] = if ALWAYS_FUSED {
                 left[lane].mul_add(right[lane], addend[lane])
             } else {
                 left[lane] * right[lane] + addend[lane]
-            }
-        })
+            };
+        }
+        sums
     }
 
     #[inline(always)]
@@ -100,7 +112,11 @@ impl Lanes for PortableLanes {
 
     #[inline(always)]
     fn first(self, count: usize, vector: Vector, other: Vector) -> Vector {
-        std::array::from_fn(|lane| if lane < count { vector[lane] } else { other[lane] })
+        let mut mixed = other;
+        for lane in 0..LANES {
+            mixed[lane] = if lane < count { vector[lane] } else { other[lane] };
+        }
+        mixed
     }
 }
 
