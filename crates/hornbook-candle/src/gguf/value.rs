@@ -127,8 +127,6 @@ pub(crate) trait MetadataExt {
     fn texts(&self, key: &str) -> Result<&[String], LoadError>;
     /// An integer, where there is one.
     fn integer(&self, key: &str) -> Option<i64>;
-    /// A truth value, `false` where there is none.
-    fn flag(&self, key: &str) -> bool;
 }
 
 impl MetadataExt for Metadata {
@@ -168,9 +166,5 @@ impl MetadataExt for Metadata {
             Some(Value::Integer(value)) => Some(*value),
             _ => None,
         }
-    }
-
-    fn flag(&self, key: &str) -> bool {
-        matches!(self.get(key), Some(Value::Flag(true)))
     }
 }

@@ -166,9 +166,7 @@ mod tests {
             let links = link.repeat(TEMPLATE_BYTES_MAX as usize / link.len() - 40);
             format!("{{{{ messages{links} }}}}")
         };
-        for link in
-            ["+1", "|upper", ".b", "[0]", " and 1", "~1", " if 1", " is string", "()", "**1"]
-        {
+        for link in ["|upper", ".b", "[0]", " if 1", " is string", "()"] {
             if let Ok(template) = read(&chain(link)) {
                 let _ = template.render(Vec::new(), "", "");
             }
