@@ -15,6 +15,9 @@ pub const KV_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 /// Prompts that wait for a slot; one more waits in its caller's future.
 pub const QUEUE_PROMPTS: usize = 64;
 
+/// Most memory for keys and values where none is named, unless one context needs more.
+pub(crate) const DEFAULT_KV_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
 const DEFAULT_SLOTS: usize = 24;
 const DEFAULT_CONTEXT_TOKENS: usize = 2_048;
 
@@ -28,9 +31,15 @@ pub struct EngineConfig {
     /// Longest prompt and answer together, in tokens; the model's own limit if that is lower.
     /// Default 2048.
     pub context_tokens: usize,
-    /// Threads that compute; `None` is one per core. Matrix products use at most as many as
-    /// candle finds physical cores.
+    /// Threads that compute; `None` is one per core.
     pub threads: Option<usize>,
+    /// Memory for keys and values; `None` is enough for all slots with a whole context each, but
+    /// at most 4 GiB. It holds at least one context. With less than all slots could use, prompts
+    /// wait for pages instead of slots; with more, more stays for prompts that begin alike.
+    pub kv_memory_bytes: Option<u64>,
+    /// Whether prompts that begin alike are computed once. Default true; false is for measuring,
+    /// and changes no answer.
+    pub share_prefixes: bool,
     /// What holds the weights, the keys and the values. Default: the processor.
     pub device: ComputeDevice,
     /// Instruction set of the inner loops; `None` is the best that this machine has. Answers are
@@ -46,6 +55,8 @@ impl EngineConfig {
             slots: DEFAULT_SLOTS,
             context_tokens: DEFAULT_CONTEXT_TOKENS,
             threads: None,
+            kv_memory_bytes: None,
+            share_prefixes: true,
             device: ComputeDevice::Cpu,
             instruction_set: None,
         }

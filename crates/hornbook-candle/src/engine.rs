@@ -1,4 +1,6 @@
-//! The engine: a loaded model and the thread that writes with it.
+//! The engine: a loaded model and the threads that write with it.
+
+mod parts;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,42 +8,56 @@ use std::thread::JoinHandle;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use hornbook_inference::{Backend, Completion, CompletionError, CompletionRequest, Provenance};
+use hornbook_inference::{
+    Backend, Completion, CompletionError, CompletionRequest, Load, Piece, Provenance,
+};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
-use crate::config::{CONTEXT_TOKENS_MIN, EngineConfig, KV_BYTES_MAX, QUEUE_PROMPTS};
-use crate::gguf::{self, GgufFile};
-use crate::kernel::{Isa, PAGE_POSITIONS, Team};
-use crate::model::{Holding, Model, ModelShape};
-use crate::schedule::{Answer, Desk, Scheduler, Work, cancelled, gone, stopped};
-use crate::text::{ChatTemplate, TextTokenizer};
-use crate::{ComputeDevice, LoadError, config};
+use crate::config::{self, EngineConfig, QUEUE_PROMPTS};
+use crate::gguf;
+use crate::kernel::{Isa, Team};
+use crate::model::Holding;
+use crate::pages::PageBook;
+use crate::schedule::{
+    Answer, Common, Figures, Forward, Intake, QueueSender, Scheduler, Work, cancelled, gone, queue,
+    spawn, stopped,
+};
+use crate::text::TextTokenizer;
+use crate::{ComputeDevice, LoadError};
+
+use parts::{Machine, Parts};
 
 /// A model that completes prompts in this process.
 ///
 /// All prompts share one thread and its passes; dropping the engine stops it.
 pub struct Engine {
+    facts: Facts,
+    tokenizer: Arc<TextTokenizer>,
+    figures: Arc<Figures>,
+    stop: Arc<AtomicBool>,
+    queue: QueueSender<Work>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What does not change once an engine runs.
+struct Facts {
     model_name: String,
     slots: usize,
     context_tokens: usize,
     kv_bytes: u64,
+    weight_bytes: u64,
     provenance: Provenance,
-    tokenizer: Arc<TextTokenizer>,
-    stop: Arc<AtomicBool>,
-    /// `None` once the engine was shut down.
-    inbox: Mutex<Option<mpsc::Sender<Work>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Engine {
-    /// Reads, checks and dequantises the model file and starts the engine's thread.
+    /// Reads, checks and packs the model file and starts the engine's threads.
     ///
     /// This takes seconds and blocks: call it where blocking is allowed.
     pub fn load(config: EngineConfig) -> Result<Self, LoadError> {
         config.check()?;
         let file = gguf::read_file(&config.model_path)?;
         let stem = config.model_path.file_stem().unwrap_or_default();
-        let model_name = stem.to_string_lossy().into_owned();
         let isa = match config.instruction_set {
             Some(set) => Isa::new(set).ok_or(LoadError::InstructionSet { set })?,
             None => Isa::detect(),
@@ -55,77 +71,93 @@ impl Engine {
                 device => device.to_string(),
             }),
         };
-        let start = |detail: String| LoadError::Start { detail };
         let threads = match config.threads {
             Some(threads) => threads,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.min(config::THREADS_MAX))
-            .thread_name(|number| format!("engine-{number}"))
-            .build()
-            .map_err(|error| start(error.to_string()))?;
         let team = Team::new(threads.min(config::THREADS_MAX))
-            .map_err(|error| start(error.to_string()))?;
+            .map_err(|error| LoadError::Start { detail: error.to_string() })?;
+        let team = Arc::new(team);
         let parts = Parts::read(&file.bytes, &config, &team, &holding)?;
         drop(file.bytes);
-        let (sender, inbox) = mpsc::channel(QUEUE_PROMPTS);
-        let stop = Arc::new(AtomicBool::new(false));
-        let tokenizer = Arc::new(parts.tokenizer);
-        let pages_per_slot = parts.context_tokens.div_ceil(PAGE_POSITIONS);
-        let pages = config.slots * pages_per_slot;
-        let scheduler = Scheduler {
-            attention: holding.attention(parts.model.shape(), pages)?,
-            team,
-            isa,
-            model: parts.model,
-            tokenizer: Arc::clone(&tokenizer),
-            chat: parts.chat,
-            model_name: model_name.clone(),
-            context_tokens: parts.context_tokens,
-            inbox,
-            stop: Arc::clone(&stop),
-            pool,
-            desk: Desk::new(config.slots, pages_per_slot),
-        };
-        let thread = std::thread::Builder::new()
-            .name("engine".to_owned())
-            .spawn(move || scheduler.run())
-            .map_err(|error| start(error.to_string()))?;
-        tracing::info!(
-            model = model_name,
-            slots = config.slots,
-            context_tokens = parts.context_tokens,
-            kv_bytes = parts.kv_bytes,
-            threads,
-            "engine started"
-        );
-        Ok(Self {
-            model_name,
+        let facts = Facts {
+            model_name: stem.to_string_lossy().into_owned(),
             slots: config.slots,
             context_tokens: parts.context_tokens,
-            kv_bytes: parts.kv_bytes,
+            kv_bytes: parts.kv.bytes,
+            weight_bytes: parts.model.bytes(),
             provenance,
-            tokenizer,
-            stop,
-            inbox: Mutex::new(Some(sender)),
-            thread: Mutex::new(Some(thread)),
-        })
+        };
+        let book = PageBook::new(parts.kv.pages, config.share_prefixes);
+        let intake = Intake {
+            tokenizer: Arc::new(parts.tokenizer),
+            chat: parts.chat,
+            vocabulary: parts.model.vocabulary(),
+            context_tokens: parts.context_tokens,
+            isa,
+        };
+        let machine = Machine {
+            attention: holding.attention(parts.model.shape(), parts.kv.pages)?,
+            model: parts.model,
+            team: Arc::clone(&team),
+            isa,
+            scratch: Default::default(),
+        };
+        Self::start(facts, intake, machine, book, team)
+    }
+
+    /// Starts the threads.
+    fn start(
+        facts: Facts,
+        intake: Intake,
+        forward: impl Forward + 'static,
+        book: PageBook,
+        team: Arc<Team>,
+    ) -> Result<Self, LoadError> {
+        tracing::info!(
+            model = facts.model_name,
+            slots = facts.slots,
+            context_tokens = facts.context_tokens,
+            weight_bytes = facts.weight_bytes,
+            kv_bytes = facts.kv_bytes,
+            kv_pages = book.pages(),
+            threads = team.threads(),
+            "engine started"
+        );
+        let (queue, receiver) = queue(QUEUE_PROMPTS);
+        let tokenizer = Arc::clone(&intake.tokenizer);
+        let common = Common {
+            team,
+            tokenizer: Arc::clone(&tokenizer),
+            figures: Arc::default(),
+            stop: Arc::default(),
+            model_name: facts.model_name.clone(),
+            slots: facts.slots,
+        };
+        let (figures, stop) = (Arc::clone(&common.figures), Arc::clone(&common.stop));
+        let threads = spawn(intake, receiver, Scheduler::new(forward, book, common))
+            .map_err(|error| LoadError::Start { detail: error.to_string() })?;
+        Ok(Self { facts, tokenizer, figures, stop, queue, threads: Mutex::new(threads) })
     }
 
     /// The model's name: its file's, without the ending.
     pub fn model_name(&self) -> &str {
-        &self.model_name
+        &self.facts.model_name
     }
 
     /// Longest prompt and answer together, in tokens.
     pub fn context_tokens(&self) -> usize {
-        self.context_tokens
+        self.facts.context_tokens
     }
 
-    /// Most memory that keys and values of all slots take, in bytes.
+    /// Most memory that keys and values take, in bytes; it is used as prompts come.
     pub fn kv_bytes(&self) -> u64 {
-        self.kv_bytes
+        self.facts.kv_bytes
+    }
+
+    /// Memory that the weights take, in bytes.
+    pub fn weight_bytes(&self) -> u64 {
+        self.facts.weight_bytes
     }
 
     /// Tokens of a text, as the model would count them in an answer.
@@ -136,39 +168,50 @@ impl Engine {
 
     /// Stops within one pass: what is queued or under way is answered `engine_stopped`.
     ///
-    /// Waits for the thread's end; calling it again does nothing.
+    /// Waits for the threads' end; calling it again does nothing.
     pub fn shutdown(&self) {
         self.stop.store(true, Ordering::Release);
-        // The thread sleeps on the queue when there is nothing to do: closing it wakes it.
-        drop(self.inbox.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the engine's thread panicked");
+        self.queue.end();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!(thread = name, "a thread of the engine panicked");
+            }
         }
     }
 
-    async fn submit(&self, request: CompletionRequest) -> Answer {
-        let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let inbox = inbox.ok_or_else(stopped)?;
+    async fn submit(
+        &self,
+        request: CompletionRequest,
+        pieces: Option<mpsc::Sender<Piece>>,
+    ) -> Answer {
         let cancel = request.cancel.clone();
         let (reply, answer) = oneshot::channel();
+        let work = Work { request, pieces, reply, queued: self.figures.queued() };
         let answer = async {
-            inbox.send(Work { request, reply }).await.map_err(|_| self.ended())?;
-            drop(inbox);
+            self.queue.push(work).await.map_err(|_| self.ended())?;
             answer.await.unwrap_or_else(|_| Err(self.ended()))
         };
-        // Leaving drops the receiver of the answer, which is how the thread learns of it.
-        tokio::select! {
-            biased;
-            answer = answer => answer,
-            () = cancel.cancelled() => Err(cancelled()),
-        }
+        // Leaving drops the receiver of the answer, which is how the threads learn of it.
+        unless(&cancel, answer).await
     }
 
     fn ended(&self) -> CompletionError {
         if self.stop.load(Ordering::Acquire) { stopped() } else { gone() }
+    }
+}
+
+/// What comes of a future, unless it is cancelled before.
+async fn unless<T>(
+    cancel: &CancellationToken,
+    future: impl Future<Output = Result<T, CompletionError>>,
+) -> Result<T, CompletionError> {
+    tokio::select! {
+        biased;
+        output = future => output,
+        () = cancel.cancelled() => Err(cancelled()),
     }
 }
 
@@ -183,62 +226,43 @@ impl Backend for Engine {
         &self,
         request: CompletionRequest,
     ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
-        self.submit(request).boxed()
+        async move { Ok(self.submit(request, None).await?.0) }.boxed()
+    }
+
+    fn stream(
+        &self,
+        request: CompletionRequest,
+        pieces: mpsc::Sender<Piece>,
+    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        async move {
+            let cancel = request.cancel.clone();
+            let (completion, unsent) = self.submit(request, Some(pieces.clone())).await?;
+            if unsent != Piece::default() {
+                unless(&cancel, async {
+                    // Nobody reads any more: the answer itself still says what was written.
+                    let _ = pieces.send(unsent).await;
+                    Ok(())
+                })
+                .await?;
+            }
+            Ok(completion)
+        }
+        .boxed()
     }
 
     fn slots(&self) -> usize {
-        self.slots
+        self.facts.slots
     }
 
     fn model(&self) -> &str {
-        &self.model_name
+        &self.facts.model_name
+    }
+
+    fn load(&self) -> Option<Load> {
+        Some(self.figures.load())
     }
 
     fn provenance(&self) -> Provenance {
-        self.provenance.clone()
-    }
-}
-
-/// What a model file becomes.
-struct Parts {
-    model: Model,
-    tokenizer: TextTokenizer,
-    chat: ChatTemplate,
-    context_tokens: usize,
-    kv_bytes: u64,
-}
-
-impl Parts {
-    fn read(
-        bytes: &[u8],
-        config: &EngineConfig,
-        team: &Team,
-        holding: &Holding,
-    ) -> Result<Self, LoadError> {
-        let file = GgufFile::parse(bytes)?;
-        let shape = ModelShape::read(&file.metadata)?;
-        let context_tokens = config.context_tokens.min(shape.context_tokens);
-        if context_tokens < CONTEXT_TOKENS_MIN {
-            return Err(LoadError::Unsupported {
-                what: format!("a context of {context_tokens} tokens"),
-                runs: "models with room for a prompt and an answer",
-            });
-        }
-        let pages = config.slots * context_tokens.div_ceil(PAGE_POSITIONS);
-        let kv_bytes = shape
-            .heads()
-            .bytes_per_page()
-            .and_then(|bytes| bytes.checked_mul(pages as u64))
-            .unwrap_or(u64::MAX);
-        LoadError::check_limit(
-            "the memory for keys and values, in bytes,",
-            kv_bytes,
-            KV_BYTES_MAX,
-        )?;
-        let tokenizer = TextTokenizer::read(&file.metadata)?;
-        let chat = ChatTemplate::read(&file.metadata)?;
-        let model =
-            Model::load(&file, shape, tokenizer.vocabulary(), context_tokens, team, holding)?;
-        Ok(Self { model, tokenizer, chat, context_tokens, kv_bytes })
+        self.facts.provenance.clone()
     }
 }

@@ -23,6 +23,7 @@ mod gguf;
 mod golden;
 mod kernel;
 mod model;
+mod pages;
 mod sample;
 mod schedule;
 mod tensors;

@@ -29,7 +29,6 @@ pub(crate) trait Attention: Send {
     ) -> Result<(), ComputeError>;
 
     /// Copies the first `positions` positions of a page to another, all layers.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no page is shared yet"))]
     fn copy_page(&mut self, from: PageId, to: PageId, positions: usize)
     -> Result<(), ComputeError>;
 }

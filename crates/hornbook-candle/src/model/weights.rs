@@ -84,6 +84,16 @@ impl Model {
         &self.shape
     }
 
+    /// Memory that the matrices take, in bytes; all else is small beside them.
+    pub(crate) fn bytes(&self) -> u64 {
+        let of_layers = self.layers.iter().flat_map(|layer| {
+            let Layer { query, key, value, attention_output, gate, up, down, .. } = layer;
+            [query, key, value, attention_output, gate, up, down]
+        });
+        let others = std::iter::once(&self.embedding).chain(&self.output);
+        of_layers.chain(others).map(|matrix| matrix.bytes() as u64).sum()
+    }
+
     /// Tokens that there are; also the length of one row of logits.
     pub(crate) fn vocabulary(&self) -> usize {
         self.vocabulary

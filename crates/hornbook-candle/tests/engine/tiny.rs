@@ -157,6 +157,12 @@ pub(crate) fn request(prompt: &str, max_tokens: u32, seed: u64) -> CompletionReq
     }
 }
 
+/// An answer without what depends on who came before.
+pub(crate) fn without_cached(mut answer: Completion) -> Completion {
+    answer.usage.cached_tokens = 0;
+    answer
+}
+
 /// The same request, always taking the likeliest token.
 pub(crate) fn greedy(prompt: &str, max_tokens: u32) -> CompletionRequest {
     let mut request = request(prompt, max_tokens, 0);

@@ -1,0 +1,108 @@
+//! From requests to sequences that can be scheduled.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use hornbook_inference::{CompletionError, CompletionRequest, Input};
+use hornbook_types::FieldError;
+
+use crate::kernel::Isa;
+use crate::sample::{Sampler, SamplerStart, Watch, check_vocabulary};
+use crate::text::{ChatTemplate, PromptError, TextTokenizer, encode_text};
+
+use super::queue::QueueReceiver;
+use super::sequence::{Sequence, Start};
+use super::{Queued, Work, answer};
+
+/// Prompts that are tokens already and wait for a slot.
+pub(crate) const READY_PROMPTS: usize = 16;
+
+/// A sequence without a slot.
+pub(super) struct Ready {
+    pub(super) sequence: Sequence,
+    /// Counted as waiting until it has a slot.
+    pub(super) _queued: Queued,
+}
+
+/// What the thread that reads prompts owns.
+pub(crate) struct Intake {
+    pub(crate) tokenizer: Arc<TextTokenizer>,
+    pub(crate) chat: ChatTemplate,
+    pub(crate) vocabulary: usize,
+    pub(crate) context_tokens: usize,
+    pub(crate) isa: Isa,
+}
+
+impl Intake {
+    /// Hands requests on as sequences until either side ends. What is left then is dropped, which
+    /// tells its callers.
+    pub(super) fn run(self, queue: &QueueReceiver<Work>, ready: &SyncSender<Ready>) {
+        while let Some(work) = queue.pop() {
+            if let Some(prepared) = self.prepare(work)
+                && ready.send(prepared).is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    /// A request as a sequence; `None` where the caller has been told why it is none.
+    pub(super) fn prepare(&self, work: Work) -> Option<Ready> {
+        let Work { request, pieces, reply, queued } = work;
+        if request.cancel.is_cancelled() || reply.is_closed() {
+            let _ = reply.send(Err(answer::cancelled()));
+            return None;
+        }
+        let prompt = match self.prompt(&request) {
+            Ok(prompt) => prompt,
+            Err(error) => {
+                let _ = reply.send(Err(error));
+                return None;
+            }
+        };
+        let sampler = Sampler::new(SamplerStart {
+            sampling: &request.sampling,
+            seed: request.seed,
+            vocabulary: self.vocabulary,
+            prompt: &prompt,
+            ends: self.tokenizer.ends(),
+            logprobs: request.logprobs,
+            isa: self.isa,
+        });
+        let sequence = Sequence::new(Start {
+            prompt,
+            max_tokens: request.sampling.max_tokens as usize,
+            context_tokens: self.context_tokens,
+            sampler,
+            watch: Watch::new(&request.sampling),
+            cancel: request.cancel,
+            pieces,
+            reply,
+        });
+        Some(Ready { sequence, _queued: queued })
+    }
+
+    fn prompt(&self, request: &CompletionRequest) -> Result<Vec<u32>, CompletionError> {
+        let mut faults = Vec::<FieldError>::new();
+        request.sampling.check("/sampling", &mut faults);
+        if let Some(fault) = faults.first() {
+            return Err(answer::rejected(format!("{} {}", fault.pointer, fault.detail)));
+        }
+        check_vocabulary(&request.sampling, self.vocabulary).map_err(answer::rejected)?;
+        let prompt = self.encode(&request.input).map_err(|reason| answer::bad_prompt(&reason))?;
+        if prompt.is_empty() {
+            return Err(answer::bad_prompt(&PromptError::Empty));
+        }
+        if prompt.len() >= self.context_tokens {
+            return Err(answer::too_long(prompt.len(), self.context_tokens));
+        }
+        Ok(prompt)
+    }
+
+    fn encode(&self, input: &Input) -> Result<Vec<u32>, PromptError> {
+        match input {
+            Input::Messages(messages) => self.chat.encode(messages, &self.tokenizer),
+            Input::Text(text) => encode_text(text, &self.tokenizer),
+        }
+    }
+}
