@@ -43,7 +43,10 @@ pub fn router(state: AppState) -> Router {
     let creating =
         Router::from(creating()).route_layer(from_fn_with_state(state.clone(), idempotent));
     let quick = Router::from(quick()).merge(creating).route_layer(from_fn(deadline));
-    let hosts = AllowedHosts(state.config.allowed_hosts.clone().into());
+    let hosts = AllowedHosts {
+        names: state.config.allowed_hosts.clone().into(),
+        advice: "add it with --allowed-host",
+    };
     let api = quick.merge(Router::from(uploads())).with_state(state.clone());
     // From the inside out: the last layer added is the first that a request meets.
     api.merge(pages::router(state.clone()))

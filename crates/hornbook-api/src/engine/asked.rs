@@ -38,6 +38,11 @@ impl Asked {
         self.drawing.n
     }
 
+    /// Answers to all prompts.
+    pub(super) fn answers(&self) -> usize {
+        self.inputs.len() * self.drawing.n
+    }
+
     /// True when log-probabilities are wanted.
     pub(super) fn wants_logprobs(&self) -> bool {
         self.logprobs.is_some()

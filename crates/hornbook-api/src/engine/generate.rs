@@ -18,9 +18,9 @@ pub(super) async fn answer(
     asked: Asked,
 ) -> Result<Response, Fault> {
     let seed = asked.drawing.seed.unwrap_or_else(|| state.new_seed());
+    let places = places(&state, asked.answers())?;
     let mut underway = Underway::begin(&state);
     let requests = asked.requests(seed, underway.cancel());
-    let places = places(&state, requests.len())?;
     let writer = Writer::new(&state, shape, &asked);
     if asked.drawing.stream {
         return stream::open(&state, writer, underway, requests, places).await;

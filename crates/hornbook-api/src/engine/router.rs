@@ -39,7 +39,10 @@ pub fn router(state: EngineState) -> Router {
     let router = match state.key {
         Some(_) => router,
         None => {
-            let loopback_only = AllowedHosts(Vec::new().into());
+            let loopback_only = AllowedHosts {
+                names: Vec::new().into(),
+                advice: "give it a key with --api-key-file",
+            };
             router.layer(from_fn_with_state(loopback_only, check_host))
         }
     };

@@ -12,13 +12,18 @@ use http::uri::Authority;
 
 use crate::Problem;
 
-/// Names and addresses, besides loopback, that `Host` may say; without ports.
+/// Whom a request may be meant for.
 #[derive(Clone)]
-pub(crate) struct AllowedHosts(pub(crate) Arc<[String]>);
+pub(crate) struct AllowedHosts {
+    /// Names and addresses, besides loopback, that `Host` may say; without ports.
+    pub(crate) names: Arc<[String]>,
+    /// What whoever is refused can do about it.
+    pub(crate) advice: &'static str,
+}
 
 /// Refuses a request whose `Host` is neither loopback nor configured (DNS rebinding).
 pub(crate) async fn check_host(
-    State(AllowedHosts(allowed)): State<AllowedHosts>,
+    State(allowed): State<AllowedHosts>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -39,11 +44,11 @@ pub(crate) async fn check_host(
         .into_response();
     }
     for authority in in_line.iter().chain(in_header.iter()) {
-        if !is_allowed(authority.host(), &allowed) {
+        if !is_allowed(authority.host(), &allowed.names) {
             return Problem::new(
                 StatusCode::MISDIRECTED_REQUEST,
                 "host_not_allowed",
-                "this service does not answer to that name; add it with --allowed-host",
+                format!("this service does not answer to that name; {}", allowed.advice),
             )
             .into_response();
         }

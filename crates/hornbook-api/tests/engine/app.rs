@@ -7,7 +7,7 @@ use axum::body::Body;
 use hornbook_api::engine::{EngineKey, EngineParts, EngineState, StreamWaits, router};
 use hornbook_inference::Secret;
 use hornbook_types::SystemClock;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use rand::SeedableRng as _;
 use serde_json::{Value, json};
@@ -66,14 +66,18 @@ impl TestEngine {
     }
 
     /// Sends a request; `Host` is localhost unless it says otherwise.
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Reply {
-        let host = http::HeaderValue::from_static("localhost");
-        request.headers_mut().entry(http::header::HOST).or_insert(host);
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let (parts, body) = self.open(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(body.to_vec()).unwrap();
         Reply { status: parts.status, headers: parts.headers, text }
+    }
+
+    /// Sends a request whose reply is not read yet.
+    pub(crate) async fn open(&self, mut request: Request<Body>) -> Response<Body> {
+        let host = http::HeaderValue::from_static("localhost");
+        request.headers_mut().entry(http::header::HOST).or_insert(host);
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {

@@ -36,6 +36,7 @@ async fn a_full_queue_turns_clients_away_until_there_is_room() {
             assert_eq!(reply.headers["retry-after"], "2");
         }
         assert_eq!(metric(&engine, "hornbook_engine_turned_away_total").await, 2);
+        assert_eq!(metric(&engine, "hornbook_engine_abandoned_total").await, 0);
         assert_eq!(metric(&engine, "hornbook_engine_running_sequences").await, all as u64);
         engine.script.turn.add_permits(all);
     };

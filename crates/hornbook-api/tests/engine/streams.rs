@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use hornbook_api::engine::StreamWaits;
 use hornbook_inference::ErrorClass;
 use hornbook_types::FinishReason;
+use http::Request;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-use crate::app::{Setup, TestEngine};
+use crate::app::{Setup, TestEngine, chat};
 use crate::script::Act;
 
 fn deltas(events: &[Value]) -> Vec<&Value> {
@@ -126,6 +129,23 @@ async fn a_stream_that_waits_in_the_queue_is_kept_open() {
     assert!(reply.text.starts_with("data: {"), "{}", reply.text);
     assert!(reply.text.contains("}\n\n: waiting\n\n: waiting\n\n"), "{}", reply.text);
     assert!(reply.text.contains(" at last") && reply.text.ends_with("data: [DONE]\n\n"));
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_is_given_up() {
+    let stall = Duration::from_millis(50);
+    let waits = StreamWaits { stall, ..StreamWaits::default() };
+    let engine =
+        TestEngine::with(Act::Wait(vec!["word "; 500]), &Setup { waits, ..Setup::default() });
+    let request = Request::post("/v1/chat/completions").header("content-type", "application/json");
+    let body = Body::from(chat(json!({"stream": true})).to_string());
+    let response = engine.open(request.body(body).unwrap()).await;
+    assert_eq!(engine.script.running(), 1);
+    tokio::time::sleep(stall * 4).await;
+    assert_eq!(engine.script.running(), 0, "the answer is not waited for");
+    let text = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    assert!(text.contains("\"error\"") && !text.contains("[DONE]"), "{text}");
 }
 
 #[tokio::test]
