@@ -6,9 +6,9 @@ use crate::Outcome;
 use crate::ambient::Ambient;
 
 use super::contests::{self, Contest};
-use super::figure::{Bar, Figure, Phase, Sample};
+use super::figure::{Bar, Figure, Phase, Sample, are_disturbed};
 use super::options::Options;
-use super::report::{Line, Report, is_disturbed};
+use super::report::{Line, Report};
 use super::run::Run;
 use super::setting::Setting;
 use super::tuning::Tuning;
@@ -87,6 +87,10 @@ fn line(pair: &Pair, samples: &BTreeMap<String, Vec<Sample>>, before: &[Line]) -
         let phases: Vec<Phase> = samples.iter().map(|sample| contest.part.of(sample)).collect();
         Figure::speed(&phases)
     };
+    let is_disturbed = |run: &Run| {
+        let others = samples(run).iter().map(|sample| sample.others_cores);
+        are_disturbed(&others.collect::<Vec<_>>())
+    };
     let against = theirs.as_ref().map_or_else(String::new, |run| {
         let manner = run.manner();
         let setting = manner.strip_prefix("same file, ").unwrap_or(&manner);
@@ -99,9 +103,6 @@ fn line(pair: &Pair, samples: &BTreeMap<String, Vec<Sample>>, before: &[Line]) -
         against,
         theirs: theirs.as_ref().map(figure),
         bar: contest.bar.map(Bar::AtLeast),
-        disturbed: [Some(&contest.ours), theirs.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|run| is_disturbed(samples(run))),
+        disturbed: is_disturbed(&contest.ours) || theirs.as_ref().is_some_and(is_disturbed),
     })
 }

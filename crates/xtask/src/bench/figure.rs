@@ -23,11 +23,15 @@ pub(crate) struct Sample {
 /// far more than that share.
 const OTHERS_CORES_MAX: f64 = 0.05;
 
-impl Sample {
-    /// Whether the machine did too much else meanwhile.
-    pub(crate) fn is_disturbed(&self) -> bool {
-        self.others_cores > OTHERS_CORES_MAX
-    }
+/// Whether the machine did too much else during a run.
+pub(crate) fn is_disturbed(others_cores: f64) -> bool {
+    others_cores > OTHERS_CORES_MAX
+}
+
+/// Whether so much else went on in half of the runs or more that their median proves nothing.
+pub(crate) fn are_disturbed(others_cores: &[f64]) -> bool {
+    let disturbed = others_cores.iter().filter(|cores| is_disturbed(**cores)).count();
+    disturbed > 0 && disturbed * 2 >= others_cores.len()
 }
 
 /// The two phases of a run.
@@ -118,6 +122,14 @@ mod tests {
         let figure = Figure::speed(&[phase(2.0), phase(1.0), phase(4.0)]);
         assert_eq!((figure.median, figure.least, figure.most), (50.0, 25.0, 100.0));
         assert_eq!(figure.per_cpu_s, Some(25.0));
+    }
+
+    #[test]
+    fn half_of_the_runs_may_not_be_disturbed() {
+        assert!(!are_disturbed(&[]));
+        assert!(!are_disturbed(&[0.01, 0.9, 0.02]));
+        assert!(are_disturbed(&[0.01, 0.9]));
+        assert!(are_disturbed(&[0.5]));
     }
 
     #[test]

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::{Outcome, install};
 
-use super::figure::{Bar, Figure, Phase};
+use super::figure::{Bar, Figure, Phase, are_disturbed};
 use super::options::Options;
 use super::report::{Line, Report};
 use super::service::Service;
 use super::setting::Setting;
-use super::{http, ours};
+use super::{http, ours, process};
 
 /// Prompts of the job: as many as one page of documents holds.
 const PROMPTS: usize = 200;
@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(1_800);
 /// A finished job.
 struct Done {
     phase: Phase,
+    /// Cores that anything but the service kept busy meanwhile.
+    others_cores: f64,
     sampling: Value,
     documents: Vec<Value>,
 }
@@ -34,7 +36,7 @@ struct Done {
 pub(crate) fn measure(setting: &Setting<'_>, options: &Options, report: &mut Report) -> Outcome {
     install::ensure(&[install::POSTGRES], setting.ambient)?;
     let (mut service, mut direct) = (Vec::new(), Vec::new());
-    let mut equal = usize::MAX;
+    let (mut equal, mut others) = (usize::MAX, Vec::new());
     for round in 1..=options.repetitions {
         println!(
             "round {round} of {}: a job of {PROMPTS} prompts, then the same directly",
@@ -43,7 +45,7 @@ pub(crate) fn measure(setting: &Setting<'_>, options: &Options, report: &mut Rep
         let done = run_job(setting)?;
         let input = done.documents.iter().map(|document| request(document, &done.sampling));
         let input = input.collect::<Outcome<Vec<String>>>()?.join("\n");
-        let (answer, _) = ours::ask(setting, "prompts", &[], input.as_bytes())?;
+        let (answer, others_cores) = ours::ask(setting, "prompts", &[], input.as_bytes())?;
         direct.push(Phase {
             tokens: ours::number(&answer, "completion_tokens")?,
             wall_s: ours::number(&answer, "seconds")?,
@@ -51,6 +53,7 @@ pub(crate) fn measure(setting: &Setting<'_>, options: &Options, report: &mut Rep
         });
         equal = equal.min(count_equal(&done.documents, &answer));
         service.push(done.phase);
+        others.push(done.others_cores.max(others_cores));
     }
     report.lines.push(Line {
         row: "job",
@@ -59,7 +62,7 @@ pub(crate) fn measure(setting: &Setting<'_>, options: &Options, report: &mut Rep
         against: "the engine given the same prompts directly".to_owned(),
         theirs: Some(Figure::speed(&direct)),
         bar: Some(Bar::AtLeast(BAR)),
-        disturbed: false,
+        disturbed: are_disturbed(&others),
     });
     report.notes.push(format!(
         "Job: timed from its submission over REST until it has succeeded with its corpus assembled; CPU seconds are those of \
@@ -80,21 +83,13 @@ fn run_job(setting: &Setting<'_>) -> Outcome<Done> {
         serde_json::from_slice(&spec).map_err(|error| format!("{}: {error}", path.display()))?;
     spec["documents"] = json!(PROMPTS);
     let service = Service::start(setting)?;
-    let (start, cpu_s) = (Instant::now(), service.cpu_s());
+    let (start, cpu_s, machine_s) = (Instant::now(), service.cpu_s(), process::machine_cpu_s()?);
     let job = http::post(&service.address, "/v1/jobs", &spec)?;
     let id = job["id"].as_str().ok_or("the submitted job has no id")?;
     let path = format!("/v1/jobs/{id}");
-    loop {
-        let job = http::get(&service.address, &path)?;
-        match job["state"].as_str() {
-            Some("succeeded") => break,
-            Some("queued" | "running" | "assembling") if start.elapsed() < PATIENCE => {
-                std::thread::sleep(LOOK);
-            }
-            _ => return Err(format!("the job did not succeed: {job}")),
-        }
-    }
+    await_success(&service, &path, start)?;
     let (wall_s, cpu_s) = (start.elapsed().as_secs_f64(), service.cpu_s() - cpu_s);
+    let others_cores = (process::machine_cpu_s()? - machine_s - cpu_s) / wall_s;
     let page = http::get(&service.address, &format!("{path}/documents?limit={PROMPTS}"))?;
     let documents = page["data"].as_array().cloned().unwrap_or_default();
     if documents.len() != PROMPTS {
@@ -103,9 +98,24 @@ fn run_job(setting: &Setting<'_>) -> Outcome<Done> {
     let tokens = documents.iter().filter_map(|it| it["usage"]["completion_tokens"].as_f64()).sum();
     Ok(Done {
         phase: Phase { tokens, wall_s, cpu_s },
+        others_cores,
         sampling: spec["sampling"].take(),
         documents,
     })
+}
+
+/// Asks for the job's state until it has succeeded; anything else that it may end with is a failure.
+fn await_success(service: &Service, path: &str, start: Instant) -> Outcome {
+    loop {
+        let job = http::get(&service.address, path)?;
+        match job["state"].as_str() {
+            Some("succeeded") => return Ok(()),
+            Some("queued" | "running" | "assembling") if start.elapsed() < PATIENCE => {
+                std::thread::sleep(LOOK);
+            }
+            _ => return Err(format!("the job did not succeed: {job}")),
+        }
+    }
 }
 
 /// A document's prompt, as `engine_bench prompts` reads it.

@@ -151,7 +151,7 @@ fn own_children_cpu_s() -> Outcome<f64> {
 }
 
 /// CPU seconds that the whole machine has spent, and that others took from it.
-fn machine_cpu_s() -> Outcome<f64> {
+pub(crate) fn machine_cpu_s() -> Outcome<f64> {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = stat.lines().next().unwrap_or_default();
     let ticks: Vec<f64> =

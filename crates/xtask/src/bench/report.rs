@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::ambient::Ambient;
 
-use super::figure::{Bar, Figure, Phase, Sample, median};
+use super::figure::{Bar, Figure, Phase, Sample, are_disturbed, median};
 use super::options::Options;
 use super::setting::Setting;
 use super::tuning::Tuning;
@@ -80,8 +80,9 @@ impl Report {
         tuning: &Tuning,
     ) {
         for (name, samples) in samples {
-            if is_disturbed(samples) {
-                let others = median(samples.iter().map(|sample| sample.others_cores).collect());
+            let others: Vec<f64> = samples.iter().map(|sample| sample.others_cores).collect();
+            if are_disturbed(&others) {
+                let others = median(others);
                 self.notes.push(format!(
                     "Disturbed: anything else kept {others:.2} cores busy during '{name}'."
                 ));
@@ -132,12 +133,6 @@ impl Report {
             "tried": self.tried,
         })
     }
-}
-
-/// Whether half of the samples or more were disturbed.
-pub(crate) fn is_disturbed(samples: &[Sample]) -> bool {
-    let disturbed = samples.iter().filter(|sample| sample.is_disturbed()).count();
-    disturbed > 0 && disturbed * 2 >= samples.len()
 }
 
 fn line_json(line: &Line) -> Value {

@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 
-use super::figure::Sample;
+use super::figure::{Sample, is_disturbed};
 use super::setting::Setting;
 use super::{ours, theirs};
 
@@ -49,7 +49,7 @@ impl Run {
     pub(crate) fn measure(&self, setting: &Setting<'_>) -> Outcome<Sample> {
         let mut best = self.measure_once(setting)?;
         for _ in 0..DISTURBED_MAX {
-            if !best.is_disturbed() {
+            if !is_disturbed(best.others_cores) {
                 break;
             }
             println!("  disturbed ({:.2} cores busy with other things): again", best.others_cores);
