@@ -36,7 +36,7 @@ async fn the_openai_package_gets_what_its_types_promise() {
     let name = embedding_model.file_name().expect("a name");
     let seen = run_client(&engine, name.as_ref()).await;
     assert_eq!(seen["package"], "3.54.0", "{seen}");
-    assert!(seen["chunks"].as_u64() > Some(3), "role, text, reason and usage at least: {seen}");
+    assert!(seen["chunks"].as_u64() > Some(8), "the text comes in many pieces: {seen}");
     let refused = json!({
         "tools": "unsupported_parameter", "response_format": "unsupported_parameter",
         "temperature": "invalid_value", "odd_field": "unknown_parameter",
@@ -94,6 +94,7 @@ async fn a_stream_is_what_curl_would_show() {
         serde_json::from_str::<Value>(data).expect("JSON")["choices"][0].clone()
     };
     let choices: Vec<Value> = events.iter().map(read).collect();
+    assert!(choices.len() > 3, "the text comes as it is written: {text}");
     let said: String = choices.iter().filter_map(|choice| choice["text"].as_str()).collect();
     assert_eq!(said, whole["choices"][0]["text"].as_str().expect("text"));
     assert_eq!(
@@ -156,13 +157,78 @@ async fn documents(service: &Service, job: &str) -> Vec<Value> {
     documents
 }
 
+/// Waits until the number of sequences under way is so.
+async fn until(engine: &EngineProcess, is_so: impl Fn(u64) -> bool) {
+    let looking = async {
+        while !is_so(engine.metric("hornbook_engine_running_sequences").await) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(WITHIN, looking).await.expect("the engine gets there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_stops_its_answers_and_the_rest_goes_on() {
+    let engine = EngineProcess::start(&["--kv-memory", "256MiB"], &[]).await;
+    // Longer than any machine takes to be asked and left.
+    let long = story(json!({"n": 3, "max_tokens": 1_500, "min_tokens": 1_500}));
+    for stream in [false, true] {
+        let mut body = long.clone();
+        body["stream"] = stream.into();
+        let request = engine.http.post(format!("{}{CHAT}", engine.url)).json(&body);
+        let client = tokio::spawn(async move {
+            let mut response = request.send().await.expect("an answer");
+            while let Ok(Some(_)) = response.chunk().await {}
+        });
+        until(&engine, |running| running == 3).await;
+        client.abort();
+        until(&engine, |running| running == 0).await;
+    }
+    let drawn = engine.metric("hornbook_engine_completion_tokens_total").await;
+    assert!(drawn < 2 * 3 * 1_500, "nothing was written to its end: {drawn}");
+    assert_eq!(engine.metric("hornbook_engine_abandoned_total").await, 2);
+
+    let short = json!({"messages": long["messages"], "max_tokens": 4, "seed": 5});
+    let answer: Value = engine.post(CHAT, &short).await.json().await.expect("JSON");
+    let again: Value = engine.post(CHAT, &short).await.json().await.expect("JSON");
+    assert_eq!(answer["choices"], again["choices"]);
+    let cached = &again["usage"]["prompt_tokens_details"]["cached_tokens"];
+    assert!(cached.as_u64() >= Some(16), "the prompt was computed before: {again}");
+    assert!(engine.metric("hornbook_engine_cached_prompt_tokens_total").await >= 16);
+    assert!(engine.metric("hornbook_engine_kv_pages_cached").await > 0);
+    assert!(engine.metric("hornbook_engine_rows_total").await > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_goes_in_circles_is_ended_where_that_is_wanted() {
+    let engine = EngineProcess::start(&[], &[]).await;
+    let circle = "The cat sat. ".repeat(20);
+    let body = json!({"prompt": circle, "temperature": 0, "max_tokens": 600, "stop_loops": true});
+    let choice = async |body: &Value| {
+        let whole = engine.post("/v1/completions", body).await.json::<Value>().await.expect("JSON");
+        (whole["choices"][0].clone(), whole["usage"]["completion_tokens"].as_u64())
+    };
+    let (ended, tokens) = choice(&body).await;
+    assert_eq!(
+        (&ended["finish_reason"], &ended["stop_reason"]),
+        (&json!("length"), &json!("loop"))
+    );
+    assert!(tokens < Some(600), "{ended}");
+    let mut body = body;
+    body["stop_loops"] = Value::Null;
+    body["max_tokens"] = 300.into();
+    let (plain, tokens) = choice(&body).await;
+    assert_eq!((plain["finish_reason"].as_str(), tokens), (Some("length"), Some(300)));
+    assert_eq!(plain.get("stop_reason"), None);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_is_asked_to_stop_lets_answers_finish() {
     let mut engine = EngineProcess::start(&[], &[]).await;
-    let short = story(json!({"stream": true, "max_tokens": 60, "min_tokens": 0}));
+    let short = story(json!({"stream": true, "max_tokens": 200, "min_tokens": 200}));
     let answer = engine.post(CHAT, &short);
     let (answer, ()) = tokio::join!(answer, async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        until(&engine, |running| running == 1).await;
         engine.terminate();
     });
     let text = answer.text().await.expect("a whole stream");
@@ -177,7 +243,7 @@ async fn an_engine_without_time_to_drain_tells_its_clients() {
     let long = story(json!({"n": 24, "max_tokens": 1_500, "min_tokens": 1_500}));
     let answer = engine.post(CHAT, &long);
     let (answer, ()) = tokio::join!(answer, async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        until(&engine, |running| running == 24).await;
         engine.terminate();
     });
     assert_eq!(answer.status(), 503);

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use hornbook_candle::{ComputeDevice, InstructionSet};
 
+use crate::config::Bytes;
+
 /// How an engine runs.
 #[derive(Args, Clone, Default)]
 pub(crate) struct EngineTuning {
@@ -15,6 +17,9 @@ pub(crate) struct EngineTuning {
     /// Threads that the engine computes with [default: one per core]
     #[arg(long, env = "HORNBOOK_THREADS", value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Memory for keys and values, such as 512MiB [default: enough for all slots, at most 4GiB]
+    #[arg(long, env = "HORNBOOK_KV_MEMORY", value_name = "BYTES")]
+    pub(crate) kv_memory: Option<Bytes>,
     /// Instruction set of the engine: avx512, avxvnni, avx2 or portable [default: the best there is]
     #[arg(long, env = "HORNBOOK_ISA", value_name = "NAME")]
     pub(crate) isa: Option<InstructionSet>,

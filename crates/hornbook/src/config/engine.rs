@@ -22,6 +22,7 @@ pub(crate) struct EngineConfig {
     pub(crate) model: PathBuf,
     pub(crate) slots: Option<usize>,
     pub(crate) threads: Option<usize>,
+    pub(crate) kv_memory_bytes: Option<u64>,
     pub(crate) isa: Option<InstructionSet>,
     pub(crate) device: Option<ComputeDevice>,
 }
@@ -76,6 +77,7 @@ fn tuned(model: PathBuf, flags: &EngineTuning, file: &ConfigFile) -> EngineConfi
         model,
         slots: flags.slots.or(file.slots),
         threads: flags.threads.or(file.threads),
+        kv_memory_bytes: flags.kv_memory.or(file.kv_memory).map(|bytes| bytes.0),
         isa: flags.isa,
         device: flags.device,
     }

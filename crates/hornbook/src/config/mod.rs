@@ -1,5 +1,6 @@
 //! Configuration: flags over environment over `hornbook.toml` over defaults.
 
+mod bytes;
 mod engine;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
+pub(crate) use bytes::Bytes;
 pub(crate) use engine::{
     DEFAULT_MODEL_FILE, EngineConfig, EngineServerConfig, engine, engine_server, is_model,
     models_dir,
@@ -37,6 +39,7 @@ pub(crate) struct ConfigFile {
     model: Option<PathBuf>,
     slots: Option<usize>,
     threads: Option<usize>,
+    kv_memory: Option<Bytes>,
     workers: Option<usize>,
     drain_seconds: Option<u64>,
     base_url: Option<String>,
