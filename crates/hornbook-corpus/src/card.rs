@@ -164,13 +164,18 @@ fn recipe(out: &mut String, facts: &CardFacts<'_>) {
     line!(
         out,
         "\nSampling: temperature {}, top_p {}, top_k {}, repetition penalty {}, at most {} tokens, \
-         seed {}.\n",
+         seed {}{}.\n",
         sampling.temperature,
         sampling.top_p,
         sampling.top_k,
         sampling.repetition_penalty,
         sampling.max_tokens,
-        sampling.seed
+        sampling.seed,
+        sampling
+            .unusual()
+            .into_iter()
+            .map(|(name, value)| format!(", {} {}", name.to_lowercase(), markdown(&value)))
+            .collect::<String>()
     );
 }
 

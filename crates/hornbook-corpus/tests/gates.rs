@@ -2,8 +2,8 @@
 
 use hornbook_corpus::{Answer, Judgement, judge};
 use hornbook_types::{
-    AudienceSpec, FinishReason, GatePreset, GateSpec, GradeRange, OutputKind, Reason, TokenRange,
-    Truncated, Verdict,
+    AudienceSpec, FinishReason, GatePreset, GateSpec, GradeRange, Looped, OutputKind, Reason,
+    TokenRange, Truncated, Verdict,
 };
 use proptest::prelude::*;
 
@@ -119,6 +119,33 @@ fn truncated_is_trimmed_on_request() {
 
     let list = Case { output: OutputKind::List, ..cut };
     assert_eq!(list.reason(PROSE), Some(Reason::Truncated), "half a list is no list");
+}
+
+#[test]
+fn looped_is_rejected_by_default_and_trimmed_on_request() {
+    let circles = |repeated: usize| format!("{PROSE} {}It is c", "It is cold. ".repeat(repeated));
+    let text = circles(9);
+    let looped = Case { finish: FinishReason::Loop, ..case() };
+    assert_eq!(looped.reason(&text), Some(Reason::Looped));
+    assert_eq!(looped.judge(&text).text, text, "a rejected answer is stored whole");
+    let trims_cut = GateSpec { truncated: Truncated::Trim, ..GateSpec::default() };
+    let looped = Case { gates: trims_cut, ..looped };
+    assert_eq!(looped.reason(&text), Some(Reason::Looped), "that is another gate's setting");
+
+    let gates = GateSpec { looped: Looped::Trim, ..GateSpec::default() };
+    let looped = Case { gates, ..looped };
+    let judgement = looped.judge(&text);
+    assert_eq!(judgement.verdict, Verdict::Accepted);
+    assert_eq!(judgement.text, PROSE, "the first copy was no whole sentence without its stop");
+    assert_eq!(judgement.scores["trimmed"], true);
+    assert_eq!(looped.reason(&circles(60)), Some(Reason::Looped), "less than 60 % would remain");
+    assert_eq!(looped.reason(PROSE), Some(Reason::Looped), "nothing is repeated at its end");
+    let list = Case { output: OutputKind::List, ..looped };
+    assert_eq!(list.reason(&text), Some(Reason::Looped), "half a list is no list");
+
+    let off = GateSpec { preset: GatePreset::None, ..GateSpec::default() };
+    let off = Case { gates: off, finish: FinishReason::Loop, ..case() };
+    assert_eq!(off.reason(&text), None, "no gate at all");
 }
 
 #[test]

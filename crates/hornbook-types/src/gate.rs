@@ -20,6 +20,9 @@ pub struct GateSpec {
     pub max_tokens: Option<u32>,
     /// What to do with an answer that hit `max_tokens`. Default `reject`.
     pub truncated: Truncated,
+    /// What to do with an answer that was ended because it went in circles. Default `reject`.
+    #[serde(skip_serializing_if = "Looped::is_default")]
+    pub looped: Looped,
     /// Largest share of lines that repeat an earlier line, 0 to 1. Default 0.3 (Gopher).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_duplicate_lines: Option<f32>,
@@ -57,6 +60,28 @@ pub enum Truncated {
     Trim,
 }
 
+/// What to do with an answer whose finish reason is `loop`.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Looped {
+    /// Reject it as `looped`.
+    #[default]
+    Reject,
+    /// Cut off all copies but the first of what is repeated, then go back to the last complete
+    /// sentence; reject the answer unless at least 60 % remains.
+    Trim,
+}
+
+impl Looped {
+    /// A spec that does not say it keeps the digest that it had before it could be said.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Why a document was rejected: the gate's name.
 #[derive(
     Clone,
@@ -77,6 +102,8 @@ pub enum Reason {
     Empty,
     /// Cut off by `max_tokens`.
     Truncated,
+    /// Ended because it went in circles.
+    Looped,
     /// Fewer tokens than `min_tokens`.
     TooShort,
     /// More tokens than `max_tokens`.
@@ -93,9 +120,10 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which gates are tried.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Empty,
         Self::Truncated,
+        Self::Looped,
         Self::TooShort,
         Self::TooLong,
         Self::PromptEcho,
@@ -109,6 +137,7 @@ impl Reason {
         match self {
             Self::Empty => "empty",
             Self::Truncated => "truncated",
+            Self::Looped => "looped",
             Self::TooShort => "too_short",
             Self::TooLong => "too_long",
             Self::PromptEcho => "prompt_echo",

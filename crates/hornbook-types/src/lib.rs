@@ -33,7 +33,7 @@ pub use endpoint::{
     EndpointKind, EndpointLimits, EndpointPrice, EndpointSpec, EndpointState, LOCAL_ENDPOINT,
 };
 pub use event::{EventKind, JobEvent};
-pub use gate::{GatePreset, GateSpec, Reason, Truncated};
+pub use gate::{GatePreset, GateSpec, Looped, Reason, Truncated};
 pub use hash::mix;
 pub use id::{Pinned, Reference, Slug};
 pub use invalid::{FieldError, Invalid};

@@ -19,7 +19,8 @@ pub struct Sampling {
     pub top_p: f32,
     /// Only the k likeliest tokens; 0 switches it off. Default 50.
     pub top_k: u32,
-    /// Divides the logits of tokens already seen; 1 switches it off. Default 1.2.
+    /// Divides the logits, or multiplies those below 0, of tokens that stand in prompt or answer;
+    /// 1 switches it off. Default 1.2.
     pub repetition_penalty: f32,
     /// Most new tokens per prompt. Default 2500.
     pub max_tokens: u32,
@@ -34,17 +35,21 @@ pub struct Sampling {
     /// Taken from a token's logit once it stands in the answer, as OpenAI defines it. Default 0.
     #[serde(skip_serializing_if = "is_default")]
     pub presence_penalty: f32,
-    /// Texts that end an answer before they would appear in it. Default none.
+    /// Texts that end an answer before they would appear in it, at most 16; OpenAI itself takes 4.
+    /// Default none.
     #[serde(skip_serializing_if = "is_default")]
     pub stop: Vec<String>,
-    /// Fewest new tokens: before that many, nothing ends an answer but `stop`. Default 0.
+    /// Fewest new tokens: before that many, nothing ends an answer but `stop` and a full context.
+    /// Default 0.
     #[serde(skip_serializing_if = "is_default")]
     pub min_tokens: u32,
     /// Added to the logits of tokens, by their number in the model's vocabulary. Default none.
     #[serde(skip_serializing_if = "is_default")]
+    #[schema(value_type = BTreeMap<String, f32>)]
     pub logit_bias: BTreeMap<u32, f32>,
-    /// The local engine ends an answer that repeats itself, with the finish reason `loop`; other
-    /// endpoints cannot. Default true.
+    /// The local engine ends an answer once its last 128 tokens or more are three copies of one
+    /// run of at most 256 tokens, with the finish reason `loop`, and keeps what was repeated; so
+    /// does an endpoint with the option `hornbook_engine`, and no other. Default true.
     #[serde(skip_serializing_if = "is_true")]
     pub stop_loops: bool,
     /// The job's seed; prompt `seq` draws with hash(seed, seq). Default "0".
@@ -101,6 +106,35 @@ impl Sampling {
     }
 }
 
+impl Sampling {
+    /// The settings that are not every job's, where they are switched on: name and value, for
+    /// people to read.
+    pub fn unusual(&self) -> Vec<(&'static str, String)> {
+        let numbers = [
+            ("Min p", self.min_p),
+            ("Frequency penalty", self.frequency_penalty),
+            ("Presence penalty", self.presence_penalty),
+        ];
+        let set = numbers.into_iter().filter(|(_, number)| *number != 0.0);
+        let mut unusual: Vec<(&'static str, String)> =
+            set.map(|(name, number)| (name, number.to_string())).collect();
+        if self.min_tokens > 0 {
+            unusual.push(("Fewest tokens", self.min_tokens.to_string()));
+        }
+        if !self.stop.is_empty() {
+            let stops: Vec<String> = self.stop.iter().map(|stop| format!("{stop:?}")).collect();
+            unusual.push(("Stop at", stops.join(", ")));
+        }
+        if !self.logit_bias.is_empty() {
+            unusual.push(("Logit bias", format!("on {} tokens", self.logit_bias.len())));
+        }
+        if !self.stop_loops {
+            unusual.push(("Loops", "not ended".to_owned()));
+        }
+        unusual
+    }
+}
+
 /// What is not said is not stored, so that the digest of a job's spec does not change when a
 /// field is added.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -151,3 +185,106 @@ impl utoipa::PartialSchema for JobSeed {
     }
 }
 impl utoipa::ToSchema for JobSeed {}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn everything() -> Value {
+        json!({
+            "temperature": 0.5, "top_p": 0.25, "top_k": 7, "repetition_penalty": 1.5,
+            "max_tokens": 99, "min_p": 0.125, "frequency_penalty": -0.5,
+            "presence_penalty": 2.0, "stop": ["\n\nQ:", "é"], "min_tokens": 9,
+            "logit_bias": {"9": -100.0, "10": 1.5}, "stop_loops": false,
+            "seed": "18446744073709551615"
+        })
+    }
+
+    fn faults(changes: Value) -> Vec<String> {
+        let mut sampling = everything();
+        for (field, value) in changes.as_object().expect("an object") {
+            sampling[field] = value.clone();
+        }
+        let sampling: Sampling = serde_json::from_value(sampling).expect("the types fit");
+        let mut faults = Vec::new();
+        sampling.check("/sampling", &mut faults);
+        faults.into_iter().map(|fault| fault.pointer).collect()
+    }
+
+    /// The digest of a job's spec covers these bytes: a new field must not show where it is not
+    /// used.
+    #[test]
+    fn defaults_are_written_as_they_always_were() {
+        let expected = r#"{"temperature":0.6,"top_p":0.95,"top_k":50,"repetition_penalty":1.2,"max_tokens":2500,"seed":"0"}"#;
+        let written = serde_json::to_string(&Sampling::default()).expect("plain data");
+        assert_eq!(written, expected);
+        let said = json!({
+            "min_p": -0.0, "frequency_penalty": 0, "presence_penalty": 0, "stop": [],
+            "min_tokens": 0, "logit_bias": {}, "stop_loops": true
+        });
+        let said: Sampling = serde_json::from_value(said).expect("the types fit");
+        assert_eq!(serde_json::to_string(&said).expect("plain data"), expected);
+    }
+
+    #[test]
+    fn every_field_is_read_back() {
+        let sampling: Sampling = serde_json::from_value(everything()).expect("the types fit");
+        let written = serde_json::to_value(&sampling).expect("plain data");
+        assert_eq!(written, everything());
+        let text = serde_json::to_string(&sampling).expect("plain data");
+        let read: Sampling = serde_json::from_str(&text).expect("what was written");
+        assert_eq!(read, sampling);
+        assert_eq!(sampling.logit_bias, BTreeMap::from([(9, -100.0), (10, 1.5)]));
+        assert_eq!(faults(json!({})), [""; 0]);
+    }
+
+    #[test]
+    fn only_what_is_unusual_is_told() {
+        assert_eq!(Sampling::default().unusual(), []);
+        let sampling: Sampling = serde_json::from_value(everything()).expect("the types fit");
+        let told: Vec<String> =
+            sampling.unusual().into_iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let expected = [
+            "Min p 0.125",
+            "Frequency penalty -0.5",
+            "Presence penalty 2",
+            "Fewest tokens 9",
+            "Stop at \"\\n\\nQ:\", \"é\"",
+            "Logit bias on 2 tokens",
+            "Loops not ended",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
+        for (field, bad) in [
+            ("min_p", json!(1.01)),
+            ("min_p", json!(-0.01)),
+            ("frequency_penalty", json!(2.1)),
+            ("presence_penalty", json!(-2.1)),
+            ("stop", json!([""])),
+            ("stop", json!(["x".repeat(STOP_BYTES + 1)])),
+            ("stop", json!(vec!["x"; 17])),
+            ("min_tokens", json!(100)),
+            ("logit_bias", json!({"1": 100.5})),
+            ("logit_bias", (0..=LOGIT_BIASES).map(|n| (n.to_string(), json!(1))).collect()),
+        ] {
+            assert_eq!(faults(json!({ field: bad })), [format!("/sampling/{field}")], "{bad}");
+        }
+        for (field, good) in [
+            ("min_p", json!(1)),
+            ("stop", json!(["x".repeat(STOP_BYTES)])),
+            ("stop", json!(vec!["x"; 16])),
+            ("min_tokens", json!(99)),
+            ("logit_bias", json!({"0": 100, "4294967295": -100})),
+        ] {
+            assert_eq!(faults(json!({ field: good })), [""; 0], "{field}: {good}");
+        }
+        for bad in [json!({"logit_bias": {"x": 1}}), json!({"logit_bias": {"-1": 1}})] {
+            assert!(serde_json::from_value::<Sampling>(bad).is_err());
+        }
+    }
+}

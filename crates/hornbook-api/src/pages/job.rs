@@ -264,7 +264,7 @@ fn settings(spec: &PinnedJobSpec) -> Vec<Fact> {
     let sampling = &spec.sampling;
     let endpoints: Vec<&str> = spec.endpoints.iter().map(|name| name.as_str()).collect();
     let set = &spec.seed_set;
-    vec![
+    let usual = vec![
         Fact::new("Seeds", set.to_string())
             .link(format!("/seed-sets/{}?version={}", set.slug, set.version)),
         Fact::new("Endpoints", endpoints.join(", ")),
@@ -274,7 +274,10 @@ fn settings(spec: &PinnedJobSpec) -> Vec<Fact> {
         Fact::new("Repetition penalty", sampling.repetition_penalty.to_string()),
         Fact::new("Most tokens", text::count(u64::from(sampling.max_tokens))),
         Fact::new("Job seed", sampling.seed.to_string()),
-    ]
+    ];
+    let unusual = sampling.unusual();
+    let unusual = unusual.into_iter().map(|(name, value)| Fact::new(name, value));
+    usual.into_iter().chain(unusual).collect()
 }
 
 /// States and warnings, newest first; progress shows in the bar.

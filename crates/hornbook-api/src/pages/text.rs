@@ -93,6 +93,7 @@ pub(super) fn meaning(reason: &str) -> &'static str {
     match Reason::ALL.into_iter().find(|known| known.as_str() == reason) {
         Some(Reason::Empty) => "nothing but white space",
         Some(Reason::Truncated) => "cut off by the most tokens that a document may have",
+        Some(Reason::Looped) => "went in circles and was ended for it",
         Some(Reason::TooShort) => "fewer tokens than its audience needs",
         Some(Reason::TooLong) => "more tokens than allowed",
         Some(Reason::PromptEcho) => "repeats the prompt",

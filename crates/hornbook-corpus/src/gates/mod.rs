@@ -6,6 +6,7 @@
 //! at most a million words), whatever the text.
 
 mod empty;
+mod looped;
 mod prompt_echo;
 mod refusal;
 mod repetition;
@@ -14,7 +15,8 @@ mod too_short;
 mod truncated;
 
 use hornbook_types::{
-    AudienceSpec, FinishReason, GatePreset, GateSpec, OutputKind, Reason, Truncated, Verdict,
+    AudienceSpec, FinishReason, GatePreset, GateSpec, Looped, OutputKind, Reason, Truncated,
+    Verdict,
 };
 use serde_json::{Map, Value};
 
@@ -79,12 +81,9 @@ fn pass<'a>(
     if on && empty::is_empty(answer.text) {
         return Err(Reason::Empty);
     }
-    let mut text = answer.text;
-    if *answer.finish_reason == FinishReason::Length && (on || gates.truncated == Truncated::Trim) {
-        text = truncated::keep(text, gates.truncated, answer.output).ok_or(Reason::Truncated)?;
-        if text.len() < answer.text.trim_end().len() {
-            scores.insert(TRIMMED.to_owned(), Value::Bool(true));
-        }
+    let text = whole(gates, on, answer)?;
+    if text.len() < answer.text.trim_end().len() {
+        scores.insert(TRIMMED.to_owned(), Value::Bool(true));
     }
     let tokens = tokens_kept(answer, text);
     if scores.contains_key(TRIMMED) {
@@ -126,6 +125,20 @@ fn pass<'a>(
         }
     }
     Ok(text)
+}
+
+/// What there is to judge of an answer that did not end by itself.
+fn whole<'a>(gates: &GateSpec, on: bool, answer: &Answer<'a>) -> Result<&'a str, Reason> {
+    let text = answer.text;
+    match answer.finish_reason {
+        FinishReason::Length if on || gates.truncated == Truncated::Trim => {
+            truncated::keep(text, gates.truncated, answer.output).ok_or(Reason::Truncated)
+        }
+        FinishReason::Loop if on || gates.looped == Looped::Trim => {
+            looped::keep(text, gates.looped, answer.output).ok_or(Reason::Looped)
+        }
+        _ => Ok(text),
+    }
 }
 
 fn refuse_refusal(text: &str) -> Result<&str, Reason> {

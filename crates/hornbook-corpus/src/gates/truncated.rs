@@ -14,7 +14,12 @@ pub(super) fn keep(text: &str, truncated: Truncated, output: OutputKind) -> Opti
     if truncated == Truncated::Reject || output != OutputKind::Text {
         return None;
     }
-    let kept = complete_sentences(text);
+    up_to_a_sentence(text, text)
+}
+
+/// The complete sentences of `part`, if they are enough of `text`.
+pub(super) fn up_to_a_sentence<'a>(part: &'a str, text: &str) -> Option<&'a str> {
+    let kept = complete_sentences(part);
     let enough = kept.len() * 100 >= text.trim_end().len() * KEEP_PERCENT;
     (enough && !kept.is_empty()).then_some(kept)
 }
