@@ -25,6 +25,8 @@ usage: cargo xtask VERB
   model                    fetch the small real model and print where it lies
   embedding-model          the same for the small embedding model
   cuda-check               check that the code for NVIDIA's GPUs compiles (optional: fetches compilers)
+  fuzz gguf [OPTIONS]      load damaged model files under a memory and time limit (optional):
+                           --minutes 10, --first 0 (a run is repeated by its first case)
   openapi                  write docs/openapi.json anew from the built service
   help                     this"
     );

@@ -7,6 +7,7 @@ mod bench;
 mod browser;
 mod compose;
 mod cuda_check;
+mod fuzz;
 mod help;
 mod install;
 mod model;
@@ -51,6 +52,7 @@ fn run(verb: &str, arguments: &[String], ambient: &Ambient) -> Outcome {
         "embedding-model" => {
             model::fetch_embedder(ambient).map(|path| println!("{}", path.display()))
         }
+        "fuzz" => fuzz::run(arguments, ambient),
         "cuda-check" => cuda_check::run(ambient),
         "openapi" => openapi::run(ambient),
         "help" | "--help" | "-h" => {
