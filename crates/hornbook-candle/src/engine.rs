@@ -1,6 +1,8 @@
 //! The engine: a loaded model and the threads that write with it.
 
 mod parts;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -12,7 +12,7 @@ mod queue;
 mod scheduler;
 mod sequence;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transcript;
 
 pub(crate) use answer::{cancelled, gone, stopped};

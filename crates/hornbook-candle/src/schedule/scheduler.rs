@@ -78,7 +78,7 @@ impl<F: Forward> Scheduler<F> {
         while self.active.len() < self.common.slots {
             let Some(mut ready) = self.head.take().or_else(&mut next) else { break };
             if ready.sequence.is_given_up() {
-                ready.sequence.leave(&mut self.book, &self.common.model_name);
+                ready.sequence.answer(&self.common.model_name);
             } else if ready.sequence.enter(&mut self.book) {
                 self.active.push(ready.sequence);
             } else if self.active.is_empty() {
@@ -96,9 +96,12 @@ impl<F: Forward> Scheduler<F> {
     /// Ends the sequences that `is_leaving` names, keeping the others' order.
     fn leave(&mut self, is_leaving: impl Fn(&Sequence) -> bool) {
         let Self { active, book, common, .. } = self;
-        for sequence in active.extract_if(.., |sequence| is_leaving(sequence)) {
-            sequence.leave(book, &common.model_name);
-        }
+        let mut leaving: Vec<Sequence> =
+            active.extract_if(.., |sequence| is_leaving(sequence)).collect();
+        leaving.iter_mut().for_each(|sequence| sequence.leave(book));
+        // Whoever has an answer finds its pages, and its room, in the figures and for the next.
+        common.figures.set_running(active.len(), book);
+        leaving.into_iter().for_each(|sequence| sequence.answer(&common.model_name));
     }
 
     /// One pass: a new token for every sequence being written, and a share of the prompts.

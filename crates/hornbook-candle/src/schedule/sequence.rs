@@ -206,9 +206,13 @@ impl Sequence {
         self.tokens.len() - self.prompt_tokens
     }
 
-    /// Gives its pages back and sends what came of it; a caller who is gone is no error.
-    pub(super) fn leave(mut self, book: &mut PageBook, model: &str) {
+    /// Gives its pages back.
+    pub(super) fn leave(&mut self, book: &mut PageBook) {
         book.release(std::mem::take(&mut self.table), &self.tokens);
+    }
+
+    /// Sends what came of it; a caller who is gone is no error.
+    pub(super) fn answer(self, model: &str) {
         let usage = Usage {
             prompt_tokens: self.prompt_tokens as u64,
             completion_tokens: self.drawn() as u64,
@@ -234,7 +238,7 @@ impl Sequence {
         let _ = self.reply.send(answer);
     }
 
-    /// Ends a sequence that has no pages.
+    /// Ends it with an error.
     pub(super) fn refuse(self, error: CompletionError) {
         let _ = self.reply.send(Err(error));
     }

@@ -1,5 +1,6 @@
 //! The engine through its front door: loading, writing, giving up, and bad files.
 
+mod bytes;
 mod complete;
 mod device;
 mod give_up;
@@ -7,4 +8,5 @@ mod load;
 mod prompt;
 mod real;
 mod sampling;
+mod stream;
 mod tiny;
