@@ -5,6 +5,7 @@
 //! that it goes through from the front, so that it reads memory in order, and whoever is done
 //! takes from the back of another's; and threads spin for a moment before they sleep.
 
+mod patience;
 mod span;
 
 use std::any::Any;
@@ -14,15 +15,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::{JoinHandle, Thread};
-use std::time::{Duration, Instant};
 
+use super::shared::SharedSlice;
+use patience::Patience;
 use span::Span;
 
-/// How long an idle thread waits for more work before it sleeps: the serial parts between two
-/// pieces of work are shorter, and being woken takes about as long.
-const SPIN: Duration = Duration::from_micros(50);
-/// Turns of a spinning loop between two looks at the clock.
-const SPINS_PER_LOOK: u32 = 32;
 /// Most units of one piece of work.
 pub(crate) const UNITS_MAX: usize = u32::MAX as usize;
 /// In `Gate`: work may be joined.
@@ -45,7 +42,6 @@ pub(crate) struct Team {
 struct Work {
     /// Its true lifetime is that of the call that lent it.
     part: &'static (dyn Fn(Range<usize>) + Sync),
-    units: usize,
     grain: usize,
 }
 
@@ -130,16 +126,13 @@ impl Team {
         part: impl Fn(usize, &mut [T]) + Sync,
     ) {
         let length = data.len();
-        let start = SharedStart(data.as_mut_ptr());
+        let data = SharedSlice::new(data);
         self.run(length.div_ceil(width), grain, |chunks| {
             for chunk in chunks {
                 let begin = chunk * width;
-                let numbers = width.min(length - begin);
-                // SAFETY: `begin + numbers` is at most `length`, and no chunk is handed out twice
-                // during this borrow of `data`, so these slices do not overlap.
+                // SAFETY: no chunk is handed out twice, and chunks do not overlap.
                 #[expect(unsafe_code, reason = "disjoint parts of one slice")]
-                let slice =
-                    unsafe { std::slice::from_raw_parts_mut(start.get().add(begin), numbers) };
+                let slice = unsafe { data.part(begin..length.min(begin + width)) };
                 part(chunk, slice);
             }
         });
@@ -152,7 +145,7 @@ impl Team {
         // that joined have left before it returns, and it unwinds only after that.
         #[expect(unsafe_code, reason = "the borrow outlives its use, as shown")]
         let part: &'static (dyn Fn(Range<usize>) + Sync) = unsafe { std::mem::transmute(part) };
-        let work = Work { part, units, grain };
+        let work = Work { part, grain };
         // SAFETY: the gate is closed and nobody is active (nobody can join a closed gate, and the
         // last call waited for the rest), and the caller's lock is held: nobody else looks here.
         #[expect(unsafe_code, reason = "exclusive by the gate")]
@@ -285,42 +278,6 @@ impl Shared {
                 return Some(range);
             }
         }
-    }
-}
-
-/// A moment of spinning.
-struct Patience {
-    turns: u32,
-    began: Option<Instant>,
-}
-
-impl Patience {
-    fn new() -> Self {
-        Self { turns: 0, began: None }
-    }
-
-    /// Spins once; true when it has gone on for long.
-    fn is_over(&mut self) -> bool {
-        std::hint::spin_loop();
-        self.turns += 1;
-        if !self.turns.is_multiple_of(SPINS_PER_LOOK) {
-            return false;
-        }
-        self.began.get_or_insert_with(Instant::now).elapsed() > SPIN
-    }
-}
-
-/// The start of a slice whose disjoint parts go to several threads.
-struct SharedStart<T>(*mut T);
-
-// SAFETY: the pointer is only used to make slices that do not overlap, of elements that may be
-// sent to another thread.
-#[expect(unsafe_code, reason = "disjoint parts of one slice")]
-unsafe impl<T: Send> Sync for SharedStart<T> {}
-
-impl<T> SharedStart<T> {
-    fn get(&self) -> *mut T {
-        self.0
     }
 }
 

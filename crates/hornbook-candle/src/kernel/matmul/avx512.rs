@@ -4,21 +4,22 @@
 //! calls is not compiled for the instruction set, and each of its instructions becomes a call.
 #![expect(clippy::needless_range_loop, reason = "as said above")]
 
+mod operands;
+
 use std::arch::x86_64::{
-    __m512, __m512i, _MM_HINT_T1, _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512,
-    _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_load_si512,
-    _mm512_loadu_ps, _mm512_mul_ps, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_srli_epi16,
-    _mm512_storeu_ps,
+    __m512, __m512i, _MM_HINT_T1, _mm_prefetch, _mm512_and_si512, _mm512_cvtepi32_ps,
+    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_mul_ps, _mm512_set1_epi8, _mm512_setzero_ps,
+    _mm512_setzero_si512, _mm512_slli_epi32, _mm512_srli_epi16, _mm512_storeu_ps,
 };
 use std::ops::Range;
 
 use super::super::pack::{
-    BLOCK_INPUTS, Bytes, BytesSplit, BytesWideMin, Form, Kind, Nibbles, NibblesMin, NibblesWideMin,
-    Second, TILE_OUTPUTS, TILE_PAIR,
+    Bytes, BytesSplit, BytesWideMin, Form, Kind, Nibbles, NibblesMin, NibblesWideMin, Second,
+    TILE_OUTPUTS, TILE_PAIR,
 };
 use super::super::quantise::{QuantisedRows, ROW_BLOCK_BYTES, RowGroup};
 use super::{Ahead, LINE_BYTES, Target};
+use operands::{Rows, Tiles};
 
 /// Tiles side by side for few rows: their sums do not wait for each other.
 const TILES_FOR_FEW_ROWS: usize = 4;
@@ -103,7 +104,7 @@ fn multiply_tiles<F: Form, const TILES: usize, const ROWS: usize>(
                 stride,
                 form: std::marker::PhantomData,
             };
-            let rows = Rows::<ROWS>(group.bytes.as_ptr().add(block * ROWS * ROW_BLOCK_BYTES));
+            let rows = Rows::<ROWS>::new(group.bytes.as_ptr().add(block * ROWS * ROW_BLOCK_BYTES));
             add_block(tiles, rows, &mut sums);
         }
     }
@@ -239,91 +240,4 @@ unsafe fn dot<const TILES: usize, const ROWS: usize>(
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 fn scaled(product: __m512i, weight_scale: __m512, row_scale: __m512, sum: __m512) -> __m512 {
     _mm512_fmadd_ps(_mm512_cvtepi32_ps(product), _mm512_mul_ps(weight_scale, row_scale), sum)
-}
-
-/// One block of several columns of tiles.
-#[derive(Clone, Copy)]
-struct Tiles<F, const TILES: usize> {
-    /// Of the first column.
-    quants: *const u8,
-    scales: *const u8,
-    /// Bytes from one column to the next.
-    stride: usize,
-    form: std::marker::PhantomData<F>,
-}
-
-#[expect(unsafe_code, reason = "loads from what the caller checked")]
-impl<F: Form, const TILES: usize> Tiles<F, TILES> {
-    /// Group `group` of four inputs, and of nibbles group `group + 4`.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-    unsafe fn lines(&self, group: usize) -> [__m512i; TILES] {
-        let mut lines = [_mm512_setzero_si512(); TILES];
-        for tile in 0..TILES {
-            let offset = tile * self.stride + group * LINE_BYTES;
-            // SAFETY: the caller's promise; columns and their blocks of quants are whole lines.
-            lines[tile] = unsafe { _mm512_load_si512(self.quants.add(offset).cast()) };
-        }
-        lines
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-    unsafe fn field(&self, tile: usize, number: usize) -> __m512 {
-        let offset = tile * self.stride + number * TILE_OUTPUTS * F::KIND.field_bytes();
-        // SAFETY: the caller's promise; a field has a scale for each of 16 outputs.
-        unsafe {
-            let field = self.scales.add(offset);
-            if F::KIND.half() {
-                _mm512_cvtph_ps(_mm256_loadu_si256(field.cast()))
-            } else {
-                _mm512_loadu_ps(field.cast())
-            }
-        }
-    }
-}
-
-/// One block of `ROWS` rows.
-#[derive(Clone, Copy)]
-struct Rows<const ROWS: usize>(*const u8);
-
-#[expect(unsafe_code, reason = "loads from what the caller checked")]
-impl<const ROWS: usize> Rows<ROWS> {
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-    unsafe fn quants(self, row: usize, group: usize) -> __m512i {
-        // SAFETY: the caller's promise.
-        let four = unsafe { self.0.add(row * BLOCK_INPUTS + group * 4).cast::<i32>() };
-        // SAFETY: the same.
-        _mm512_set1_epi32(unsafe { four.read_unaligned() })
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-    unsafe fn scale(self, row: usize) -> __m512 {
-        // SAFETY: the caller's promise.
-        _mm512_set1_ps(f32::from_bits(unsafe { self.number(0, row) }))
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-    unsafe fn scaled_sum(self, row: usize) -> __m512 {
-        // SAFETY: the caller's promise.
-        _mm512_set1_ps(f32::from_bits(unsafe { self.number(1, row) }))
-    }
-
-    /// Of all quants (part 0), the first 16 (part 1) or the last 16 (part 2).
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-    unsafe fn negative_sum(self, part: usize, row: usize) -> __m512i {
-        // SAFETY: the caller's promise.
-        _mm512_set1_epi32(unsafe { self.number(2 + part, row) } as i32)
-    }
-
-    #[inline(always)]
-    unsafe fn number(self, field: usize, row: usize) -> u32 {
-        let offset = ROWS * BLOCK_INPUTS + (field * ROWS + row) * size_of::<u32>();
-        // SAFETY: the caller's promise.
-        unsafe { self.0.add(offset).cast::<u32>().read_unaligned() }
-    }
 }

@@ -88,9 +88,11 @@ impl Target<'_> {
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512 => unsafe { avx512::multiply(self, tiles, rows) },
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::AvxVnni | InstructionSet::Avx2 => unsafe {
-                avx2::multiply(self, tiles, rows)
+            InstructionSet::AvxVnni => unsafe {
+                avx2::multiply::<avx2::AvxVnni>(self, tiles, rows);
             },
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => unsafe { avx2::multiply::<avx2::Avx2>(self, tiles, rows) },
             _ => portable::multiply(self, tiles, rows),
         }
     }

@@ -1,4 +1,7 @@
 //! Products in plain Rust, for machines without anything better.
+//!
+//! Weights are unpacked to 16 bits once for a group's rows, output by output: a sum of products of
+//! such numbers is what compilers find vectors for on every machine.
 
 use std::ops::Range;
 
@@ -14,12 +17,14 @@ use super::Target;
 const GROUP: usize = 4;
 /// Bytes of one line of quants.
 const LINE: usize = TILE_OUTPUTS * GROUP;
-/// Groups of a block.
-const GROUPS: usize = BLOCK_INPUTS / GROUP;
+/// Inputs of half a block.
+const HALF: usize = BLOCK_INPUTS / 2;
 /// True where every machine of the architecture has fused multiplication and addition.
 const FUSED: bool = cfg!(target_arch = "aarch64");
 
 type Lanes = [f32; TILE_OUTPUTS];
+/// A block's quants, output by output.
+type Weights = [[i16; BLOCK_INPUTS]; TILE_OUTPUTS];
 
 /// All rows times those tiles.
 pub(super) fn multiply(target: &Target<'_>, tiles: Range<usize>, rows: &QuantisedRows) {
@@ -51,19 +56,20 @@ fn multiply_tile<F: Form>(target: &Target<'_>, tile: usize, group: RowGroup<'_>)
         let weights = unpack::<F>(quants);
         let fields = [0, F::KIND.fields() - 1].map(|field| read_field::<F>(scales, field));
         let (row_quants, numbers) = rows.split_at(group.rows * BLOCK_INPUTS);
-        for (row, quants) in row_quants.chunks_exact(BLOCK_INPUTS).enumerate() {
+        for (row, quants) in row_quants.as_chunks::<BLOCK_INPUTS>().0.iter().enumerate() {
+            let quants = quants.map(|quant| i16::from(quant as i8));
             let number = |field: usize| read_number(numbers, field * group.rows + row);
             let sum = &mut sums[row];
             let scale = f32::from_bits(number(0));
             if F::KIND.second() == Second::Scale {
-                for half in 0..2 {
+                for (half, scales) in fields.iter().enumerate() {
                     let start = number(3 + half) as i32;
-                    let groups = half * GROUPS / 2..(half + 1) * GROUPS / 2;
-                    let products = dot::<F>(&weights, quants, groups, start);
-                    add_scaled(sum, &products, &fields[half], scale);
+                    let products = dot::<F, HALF>(&weights, &quants, half * HALF, start);
+                    add_scaled(sum, &products, scales, scale);
                 }
             } else {
-                let products = dot::<F>(&weights, quants, 0..GROUPS, number(2) as i32);
+                let start = number(2) as i32;
+                let products = dot::<F, BLOCK_INPUTS>(&weights, &quants, 0, start);
                 add_scaled(sum, &products, &fields[0], scale);
             }
             if F::KIND.second() == Second::Min {
@@ -78,14 +84,19 @@ fn multiply_tile<F: Form>(target: &Target<'_>, tile: usize, group: RowGroup<'_>)
 }
 
 #[inline(always)]
-fn unpack<F: Form>(quants: &[u8]) -> [[u8; LINE]; GROUPS] {
-    let mut weights = [[0; LINE]; GROUPS];
+fn unpack<F: Form>(quants: &[u8]) -> Weights {
+    let mut weights = [[0; BLOCK_INPUTS]; TILE_OUTPUTS];
     for (group, line) in quants.as_chunks::<LINE>().0.iter().enumerate() {
-        if F::KIND.nibbles() {
-            weights[group] = line.map(|both| both & 15);
-            weights[group + GROUPS / 2] = line.map(|both| both >> 4);
-        } else {
-            weights[group] = *line;
+        for (output, four) in line.as_chunks::<GROUP>().0.iter().enumerate() {
+            for (input, quant) in four.iter().enumerate() {
+                let input = group * GROUP + input;
+                if F::KIND.nibbles() {
+                    weights[output][input] = i16::from(quant & 15);
+                    weights[output][input + HALF] = i16::from(quant >> 4);
+                } else {
+                    weights[output][input] = i16::from(*quant);
+                }
+            }
         }
     }
     weights
@@ -110,23 +121,30 @@ fn read_number(bytes: &[u8], index: usize) -> u32 {
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
-/// The integer products of the four inputs of each group, from `start` times the offset on.
+/// The integer products of a part of the inputs, from `start` times the offset on.
 #[inline(always)]
-fn dot<F: Form>(
-    weights: &[[u8; LINE]; GROUPS],
-    quants: &[u8],
-    groups: Range<usize>,
+fn dot<F: Form, const PART: usize>(
+    weights: &Weights,
+    quants: &[i16; BLOCK_INPUTS],
+    first: usize,
     start: i32,
 ) -> [i32; TILE_OUTPUTS] {
     let mut products = [F::KIND.offset_bits().map_or(0, |bits| start << bits); TILE_OUTPUTS];
-    for group in groups {
-        for (product, weights) in products.iter_mut().zip(weights[group].as_chunks::<GROUP>().0) {
-            for (weight, quant) in weights.iter().zip(&quants[group * GROUP..][..GROUP]) {
-                *product += i32::from(*weight) * i32::from(*quant as i8);
-            }
+    let Some(quants) = quants[first..].first_chunk::<PART>() else { return products };
+    for (product, weights) in products.iter_mut().zip(weights) {
+        if let Some(weights) = weights[first..].first_chunk() {
+            *product = product.wrapping_add(sum_of_products(weights, quants));
         }
     }
     products
+}
+
+/// Never inlined: with several outputs in sight the compiler looks for vectors across them and
+/// gathers each one's numbers, which is ten times as slow.
+#[inline(never)]
+fn sum_of_products<const PART: usize>(weights: &[i16; PART], quants: &[i16; PART]) -> i32 {
+    let products = weights.iter().zip(quants).map(|(w, q)| i32::from(*w) * i32::from(*q));
+    products.fold(0, i32::wrapping_add)
 }
 
 #[inline(always)]

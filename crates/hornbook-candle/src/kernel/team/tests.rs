@@ -1,5 +1,8 @@
 use std::sync::atomic::{AtomicU32, AtomicUsize};
 
+use std::time::Duration;
+
+use super::patience::SPIN;
 use super::*;
 
 fn team(threads: usize) -> Team {
