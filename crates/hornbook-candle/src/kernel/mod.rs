@@ -27,5 +27,5 @@ pub(crate) use isa::Isa;
 pub(crate) use matmul::{Product, multiply};
 pub(crate) use pack::PackedMatrix;
 pub(crate) use quantise::{Filling, QuantisedRows};
-pub(crate) use rows::{HeadPreparation, HeadRows, Norm, TurnPairs, gate};
+pub(crate) use rows::{HeadPreparation, HeadRows, Norm, TurnPairs, Turns, gate};
 pub(crate) use team::Team;

@@ -36,4 +36,30 @@ impl<'a, T> SharedSlice<'a, T> {
         // that nobody else uses any of it.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
     }
+
+    /// Writes elements that lie `step` apart, the first at `start`.
+    ///
+    /// # Panics
+    /// If they go beyond the slice.
+    ///
+    /// # Safety
+    /// Nobody else may read or write these elements at the same time.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "disjoint parts of one slice")]
+    pub(super) unsafe fn write_apart<const COUNT: usize>(
+        &self,
+        start: usize,
+        step: usize,
+        elements: [T; COUNT],
+    ) where
+        T: Copy,
+    {
+        let last = start.saturating_add(step.saturating_mul(COUNT - 1));
+        assert!(last < self.length, "elements within the slice");
+        for (number, element) in elements.into_iter().enumerate() {
+            // SAFETY: no element comes after the last, which lies within the slice that is borrowed
+            // for 'a, and the caller promises that nobody else uses it.
+            unsafe { self.start.add(start + number * step).write(element) }
+        }
+    }
 }

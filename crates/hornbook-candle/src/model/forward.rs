@@ -1,12 +1,11 @@
 //! One pass of many rows through all layers.
 
 use crate::kernel::{
-    Crew, Filling, HeadPreparation, HeadRows, Norm, PageId, Position, TurnPairs, gate as gated,
+    Crew, Filling, HeadPreparation, HeadRows, Norm, PageId, Position, gate as gated,
 };
 
 use super::attention::Attention;
 use super::linear::{ComputeError, Multiplication, Rows};
-use super::shape::RopePairs;
 use super::weights::{Layer, Model};
 
 /// One token of one sequence.
@@ -115,10 +114,6 @@ impl Model {
             norm_epsilon: self.shape.norm_epsilon,
             positions,
             turns: self.rope.turns(),
-            pairs: match self.shape.rope_pairs {
-                RopePairs::Neighbours => TurnPairs::Neighbours,
-                RopePairs::Halves => TurnPairs::Halves,
-            },
         };
         let heads = HeadRows { queries, keys, values };
         attention.attend(crew, number, &preparation, heads, mixed)?;

@@ -1,11 +1,12 @@
 //! Rotary position embedding.
 
-use super::shape::ModelShape;
+use crate::kernel::{TurnPairs, Turns};
+
+use super::shape::{ModelShape, RopePairs};
 
 /// Cosine and sine of every position and pair of numbers.
 pub(super) struct RopeTable {
-    /// `[positions, head_dim / 2]`, cosine then sine.
-    turns: Vec<(f32, f32)>,
+    turns: Turns,
 }
 
 impl RopeTable {
@@ -21,19 +22,21 @@ impl RopeTable {
                 f64::from(shape.rope_base).powf(exponent) / f64::from(factor)
             })
             .collect();
-        let turns = (0..positions)
-            .flat_map(|position| {
-                frequencies.iter().map(move |frequency| {
-                    let angle = position as f64 * frequency;
-                    (angle.cos() as f32, angle.sin() as f32)
-                })
+        let turns = (0..positions).flat_map(|position| {
+            frequencies.iter().map(move |frequency| {
+                let angle = position as f64 * frequency;
+                (angle.cos() as f32, angle.sin() as f32)
             })
-            .collect();
-        Self { turns }
+        });
+        let pairs = match shape.rope_pairs {
+            RopePairs::Neighbours => TurnPairs::Neighbours,
+            RopePairs::Halves => TurnPairs::Halves,
+        };
+        Self { turns: Turns::new(pairs, shape.head_dim, turns) }
     }
 
-    /// Cosine and sine of every pair at every position, `[positions, head_dim / 2]`.
-    pub(super) fn turns(&self) -> &[(f32, f32)] {
+    /// The table as kernels have it.
+    pub(super) fn turns(&self) -> &Turns {
         &self.turns
     }
 }

@@ -19,9 +19,9 @@ pub(crate) const READY_PROMPTS: usize = 16;
 
 /// A sequence without a slot.
 pub(super) struct Ready {
-    pub(super) sequence: Sequence,
-    /// Counted as waiting until it has a slot.
+    /// Counted as waiting until it has a slot; dropped before the sequence tells its caller.
     pub(super) _queued: Queued,
+    pub(super) sequence: Sequence,
 }
 
 /// What the thread that reads prompts owns.
@@ -50,12 +50,14 @@ impl Intake {
     pub(super) fn prepare(&self, work: Work) -> Option<Ready> {
         let Work { request, pieces, reply, queued } = work;
         if request.cancel.is_cancelled() || reply.is_closed() {
+            drop(queued);
             let _ = reply.send(Err(answer::cancelled()));
             return None;
         }
         let prompt = match self.prompt(&request) {
             Ok(prompt) => prompt,
             Err(error) => {
+                drop(queued);
                 let _ = reply.send(Err(error));
                 return None;
             }

@@ -35,11 +35,12 @@ pub(crate) type Answer = Result<(Completion, Piece), CompletionError>;
 
 /// One prompt on its way to the engine. Dropping the receiver of `reply` gives it up.
 pub(crate) struct Work {
+    /// First, so that it is dropped first: whoever is told is not counted any more.
+    pub(crate) queued: Queued,
     pub(crate) request: CompletionRequest,
     /// Who reads the answer while it is written.
     pub(crate) pieces: Option<mpsc::Sender<Piece>>,
     pub(crate) reply: oneshot::Sender<Answer>,
-    pub(crate) queued: Queued,
 }
 
 /// What computes passes.

@@ -158,11 +158,11 @@ fn passes_are_bounded_and_neither_prompts_nor_answers_wait() {
     for _ in 1..60 {
         desk.step();
     }
-    // Sixty tokens in sixty passes, though prompts came all the time.
+    // Sixty tokens in sixty passes, though prompts came all the time: 12 x 700 rows are more than
+    // sixty steps take.
     writing.into_iter().for_each(|writing| drop(answer(writing)));
     let log = desk.log();
     assert!(log.rows.iter().all(|rows| *rows <= PROMPT_ROWS_PER_STEP + 8), "{:?}", log.rows);
-    assert!(60 * PROMPT_ROWS_PER_STEP < 12 * 700, "there were always prompts to compute");
     assert!(log.rows[1..].iter().all(|rows| *rows >= PROMPT_ROWS_PER_STEP), "{:?}", log.rows);
     desk.finish();
     long.into_iter().for_each(|long| drop(answer(long)));

@@ -1,7 +1,6 @@
 //! The same prompt gives the same bytes, whatever else is written, shared or evicted.
 
 use std::path::Path;
-use std::time::Instant;
 
 use futures_util::future::join_all;
 use hornbook_candle::{Engine, EngineConfig};
@@ -93,10 +92,8 @@ async fn compare(model: &Path, ways: &[Way], requests: &[CompletionRequest], con
         if context_bytes == 0 {
             context_bytes = engine.kv_bytes() / way.at_once as u64;
         }
-        let started = Instant::now();
         let found = answers(&engine, requests, *way).await;
         let load = engine.load().expect("figures");
-        println!("{way:?}: {:.1} s, {load:?}", started.elapsed().as_secs_f64());
         assert_eq!((load.running_sequences, load.kv_pages_held, load.queued_prompts), (0, 0, 0));
         assert_eq!(load.cached_tokens > 0, way.shares, "{way:?}");
         let cached: u64 = found.iter().map(|answer| answer.usage.cached_tokens).sum();

@@ -208,26 +208,22 @@ impl Kernel for Store<'_> {
                     let mut narrowed = [0; LANES];
                     lanes.narrow(lanes.load_some(keys), &mut narrowed);
                     let key = start + block * BLOCK_HALVES + offset;
-                    for (number, half) in narrowed.into_iter().enumerate() {
-                        // SAFETY: no two places of a plan are the same and the team gives each
-                        // row to one thread: nobody else writes this place's numbers, and nobody
-                        // reads pages while they are borrowed for storing.
-                        #[expect(unsafe_code, reason = "places do not overlap")]
-                        let to = unsafe { self.halves.part(one(key + number * LANES)) };
-                        to[0] = half;
+                    // SAFETY: no two places of a plan are the same and the team gives each row to
+                    // one thread: nobody else writes this place's numbers, and nobody reads pages
+                    // while they are borrowed for storing.
+                    #[expect(unsafe_code, reason = "places do not overlap")]
+                    unsafe {
+                        self.halves.write_apart(key, LANES, narrowed);
                     }
                     lanes.narrow(lanes.load_some(values), &mut narrowed);
                     let value = start + (head_blocks + block) * BLOCK_HALVES + offset * LANES;
                     // SAFETY: as above.
                     #[expect(unsafe_code, reason = "places do not overlap")]
-                    let to = unsafe { self.halves.part(value..value + LANES) };
-                    to.copy_from_slice(&narrowed);
+                    unsafe {
+                        self.halves.write_apart(value, 1, narrowed);
+                    }
                 }
             }
         }
     }
-}
-
-fn one(index: usize) -> Range<usize> {
-    index..index + 1
 }

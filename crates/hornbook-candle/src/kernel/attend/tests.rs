@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use crate::kernel::rows::{HeadPreparation, HeadRows, TurnPairs};
+use crate::kernel::rows::{HeadPreparation, HeadRows, TurnPairs, Turns};
 use crate::kernel::{Crew, InstructionSet, Isa, Team};
 
 use super::*;
@@ -76,8 +76,11 @@ impl World {
             key_norm: &[],
             norm_epsilon: 1e-5,
             positions: &positions,
-            turns: &vec![(1.0, 0.0); shape.head_dim / 2],
-            pairs: TurnPairs::Neighbours,
+            turns: &Turns::new(
+                TurnPairs::Neighbours,
+                shape.head_dim,
+                std::iter::repeat_n((1.0, 0.0), shape.head_dim / 2),
+            ),
         };
         let heads = HeadRows { queries: &mut queries, keys: &mut keys, values: &mut values };
         pages.store(crew, 0, &plan, &preparation, heads);

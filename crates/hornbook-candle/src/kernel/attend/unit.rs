@@ -10,6 +10,10 @@ use super::plan::{Gang, Plan, Run};
 use super::softmax::weigh;
 use super::tile::{Product, add_block, cover};
 
+/// Pages that are asked for before they are used: pages lie anywhere in memory, so that no machine
+/// guesses the next one.
+const PAGES_AHEAD: usize = 4;
+
 /// One layer's attention of a pass.
 pub(super) struct Attending<'a> {
     pub(super) pages: &'a KvPages,
@@ -48,9 +52,11 @@ impl Kernel for Units<'_> {
     #[inline(always)]
     fn call<L: Lanes>(self, lanes: L) {
         let gangs = self.attending.plan.gangs();
-        for unit in self.units {
+        for unit in self.units.clone() {
             let (gang, kv_head) = (&gangs[unit % gangs.len()], unit / gangs.len());
-            attend(lanes, self.attending, gang, kv_head, self.scratch);
+            let next = (unit + 1 < self.units.end).then_some(unit + 1);
+            let next = next.map(|next| (&gangs[next % gangs.len()], next / gangs.len()));
+            attend(lanes, self.attending, (gang, kv_head), next, self.scratch);
         }
     }
 }
@@ -61,8 +67,8 @@ impl Kernel for Units<'_> {
 fn attend<L: Lanes>(
     lanes: L,
     attending: &Attending<'_>,
-    gang: &Gang,
-    kv_head: usize,
+    (gang, kv_head): (&Gang, usize),
+    next: Option<(&Gang, usize)>,
     scratch: &mut Scratch,
 ) {
     let shape = attending.pages.shape();
@@ -79,6 +85,14 @@ fn attend<L: Lanes>(
         let common = Common { attending, run, kv_head, count };
         let columns = run.positions.len() / PAGE_POSITIONS;
         cover(lanes, &mut Scoring { common, queries, scores }, run.queries(group), columns);
+    }
+    if let Some((gang, kv_head)) = next
+        && let Some(run) = gang.key_runs.first()
+    {
+        let common = Common { attending, run, kv_head, count };
+        for page in 0..PAGES_AHEAD {
+            common.prefetch_keys(lanes, page, 0..head_blocks);
+        }
     }
     let scale = 1.0 / (shape.head_dim as f32).sqrt();
     for (query, share) in shares.iter_mut().enumerate() {
@@ -152,6 +166,22 @@ struct Common<'a> {
 }
 
 impl Common<'_> {
+    /// Asks for a page's keys, or for values from the first page on where the run has no such page.
+    #[inline(always)]
+    fn prefetch_keys<L: Lanes>(&self, lanes: L, page: usize, blocks: Range<usize>) {
+        let Self { attending, run, kv_head, .. } = *self;
+        let pages = run.positions.len() / PAGE_POSITIONS;
+        let first = run.positions.start / PAGE_POSITIONS;
+        let keys = if page < pages {
+            attending.pages.keys(attending.layer, self.page(first + page), kv_head)
+        } else if page - pages < pages.min(PAGES_AHEAD) {
+            attending.pages.values(attending.layer, self.page(first + page - pages), kv_head)
+        } else {
+            return;
+        };
+        lanes.prefetch(keys[blocks].as_flattened());
+    }
+
     #[inline(always)]
     fn page(&self, page: usize) -> PageId {
         self.attending.plan.table(self.run)[page]
@@ -192,18 +222,23 @@ impl Product for Scoring<'_> {
             *keys = attending.pages.keys(attending.layer, self.common.page(page), kv_head);
         }
         let mut sums = [[lanes.splat(0.0); COLUMNS]; QUERIES];
-        for block in 0..self.queries.len() / count {
-            let queries = tile_of::<QUERIES>(self.queries, block * count + query);
+        for (block, queries) in self.queries.chunks_exact(count).enumerate() {
+            let queries = tile_of::<QUERIES>(queries, query);
             let mut blocks = [&keys[0][block]; COLUMNS];
             for column in 1..COLUMNS {
                 blocks[column] = &keys[column][block];
             }
+            if query == run.queries(attending.pages.shape().group()).start {
+                for ahead in column + COLUMNS..column + 2 * COLUMNS {
+                    self.common.prefetch_keys(lanes, ahead, block..block + 1);
+                }
+            }
             add_block(lanes, queries, blocks, 0..LANES, &mut sums);
         }
-        for of_query in 0..QUERIES {
-            for of_column in 0..COLUMNS {
+        for (of_query, sums) in sums.iter().enumerate() {
+            for (of_column, sum) in sums.iter().enumerate() {
                 let place = (first + of_column) * count + query + of_query;
-                lanes.store(sums[of_query][of_column], &mut self.scores[place]);
+                lanes.store(*sum, &mut self.scores[place]);
             }
         }
     }
@@ -227,10 +262,10 @@ impl Product for Mixing<'_> {
     ) {
         let Common { attending, run, kv_head, count } = self.common;
         let mut sums = [[lanes.splat(0.0); COLUMNS]; QUERIES];
-        for of_query in 0..QUERIES {
-            for of_column in 0..COLUMNS {
+        for (of_query, sums) in sums.iter_mut().enumerate() {
+            for (of_column, sum) in sums.iter_mut().enumerate() {
                 let place = (column + of_column) * count + query + of_query;
-                sums[of_query][of_column] = lanes.load(&self.mixed[place]);
+                *sum = lanes.load(&self.mixed[place]);
             }
         }
         let Range { start, end } = run.positions;
@@ -241,6 +276,12 @@ impl Product for Mixing<'_> {
                 blocks[of_column] = &values[column + of_column];
             }
             let weights = tile_of::<QUERIES>(self.scores, page * count + query);
+            let ahead = page + PAGES_AHEAD;
+            if ahead < end.div_ceil(PAGE_POSITIONS) {
+                let page = self.common.page(ahead);
+                let values = attending.pages.values(attending.layer, page, kv_head);
+                lanes.prefetch(values[column..column + COLUMNS].as_flattened());
+            }
             let begin = page * PAGE_POSITIONS;
             if start <= begin && begin + PAGE_POSITIONS <= end {
                 add_block(lanes, weights, blocks, 0..PAGE_POSITIONS, &mut sums);
@@ -249,10 +290,10 @@ impl Product for Mixing<'_> {
                 add_block(lanes, weights, blocks, steps, &mut sums);
             }
         }
-        for of_query in 0..QUERIES {
-            for of_column in 0..COLUMNS {
+        for (of_query, sums) in sums.iter().enumerate() {
+            for (of_column, sum) in sums.iter().enumerate() {
                 let place = (column + of_column) * count + query + of_query;
-                lanes.store(sums[of_query][of_column], &mut self.mixed[place]);
+                lanes.store(*sum, &mut self.mixed[place]);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use crate::kernel::{InstructionSet, Isa};
 
-use super::{HALF_MAX, Half16, Kernel, LANES, Lanes};
+use super::{HALF_MAX, Half16, Kernel, LANES, LINE_VECTORS, Lanes};
 
 /// Proof that the machine has AVX2, FMA and F16C.
 #[derive(Clone, Copy, Debug)]
@@ -135,6 +135,19 @@ impl Lanes for Avx2Lanes {
     }
 
     #[inline(always)]
+    fn turn(self, left: Vector, right: Vector) -> Vector {
+        (turn(self, left.0, right.0), turn(self, left.1, right.1))
+    }
+
+    #[inline(always)]
+    fn prefetch(self, lines: &[Half16]) {
+        for line in lines.chunks(LINE_VECTORS) {
+            // SAFETY: as above; fetching ahead touches no memory that the program can see.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+        }
+    }
+
+    #[inline(always)]
     fn first(self, count: usize, vector: Vector, other: Vector) -> Vector {
         // SAFETY: `self` exists only where the features were detected.
         unsafe {
@@ -156,5 +169,16 @@ fn raise(_proof: Avx2Lanes, numbers: __m256, exponents: __m256) -> __m256 {
     unsafe {
         let shifted = _mm256_slli_epi32::<23>(_mm256_castps_si256(exponents));
         _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(numbers), shifted))
+    }
+}
+
+#[inline(always)]
+fn turn(_proof: Avx2Lanes, left: __m256, right: __m256) -> __m256 {
+    const SWAPPED: i32 = 0b10_11_00_01;
+    // SAFETY: the proof exists only where the features were detected.
+    unsafe {
+        let (real, imaginary) = (_mm256_moveldup_ps(right), _mm256_movehdup_ps(right));
+        let crossed = _mm256_mul_ps(_mm256_permute_ps::<SWAPPED>(left), imaginary);
+        _mm256_fmaddsub_ps(left, real, crossed)
     }
 }

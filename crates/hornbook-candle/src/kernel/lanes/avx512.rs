@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use crate::kernel::{InstructionSet, Isa};
 
-use super::{HALF_MAX, Half16, Kernel, LANES, Lanes};
+use super::{HALF_MAX, Half16, Kernel, LANES, LINE_VECTORS, Lanes};
 
 /// Proof that the machine has AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +117,25 @@ impl Lanes for Avx512Lanes {
         unsafe {
             let shifted = _mm512_slli_epi32::<23>(_mm512_castps_si512(exponent));
             _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(vector), shifted))
+        }
+    }
+
+    #[inline(always)]
+    fn turn(self, left: __m512, right: __m512) -> __m512 {
+        const SWAPPED: i32 = 0b10_11_00_01;
+        // SAFETY: `self` exists only where the features were detected.
+        unsafe {
+            let (real, imaginary) = (_mm512_moveldup_ps(right), _mm512_movehdup_ps(right));
+            let crossed = _mm512_mul_ps(_mm512_permute_ps::<SWAPPED>(left), imaginary);
+            _mm512_fmaddsub_ps(left, real, crossed)
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, lines: &[Half16]) {
+        for line in lines.chunks(LINE_VECTORS) {
+            // SAFETY: as above; fetching ahead touches no memory that the program can see.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
         }
     }
 

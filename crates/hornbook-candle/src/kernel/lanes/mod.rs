@@ -25,6 +25,10 @@ pub(crate) const LANES: usize = 16;
 /// Sixteen 16-bit floats as they are stored.
 pub(crate) type Half16 = [u16; LANES];
 
+/// Stored vectors in a line of the cache.
+#[cfg(target_arch = "x86_64")]
+const LINE_VECTORS: usize = 64 / size_of::<Half16>();
+
 /// Largest number that a 16-bit float holds.
 const HALF_MAX: f32 = 65_504.0;
 
@@ -58,6 +62,11 @@ pub(crate) trait Lanes: Copy {
     fn min(self, left: Self::Vector, right: Self::Vector) -> Self::Vector;
     /// Adds the low nine bits of `exponent`'s representation to the exponents of `vector`.
     fn raise(self, vector: Self::Vector, exponent: Self::Vector) -> Self::Vector;
+    /// Multiplies neighbours as complex numbers: lanes 2i and 2i + 1 of `left` are `a + bi` and of
+    /// `right` `c + di`; they become `ac - bd` and `bc + ad`.
+    fn turn(self, left: Self::Vector, right: Self::Vector) -> Self::Vector;
+    /// Asks for memory that will be read soon.
+    fn prefetch(self, lines: &[Half16]);
     /// The first `count` lanes of `vector`, then those of `other`.
     fn first(self, count: usize, vector: Self::Vector, other: Self::Vector) -> Self::Vector;
 
@@ -72,7 +81,7 @@ pub(crate) trait Lanes: Copy {
         const LN_2_HIGH: f32 = 0.693_359_4;
         const LN_2_LOW: f32 = -2.121_944_4e-4;
         const POLYNOMIAL: [f32; 6] =
-            [8.374_824e-3, 4.166_822_6e-2, 0.166_664_2, 0.499_999_92, 1.0, 1.0];
+            [8.374_824e-3, 4.166_822_6e-2, 0.166_664_2, 0.499_999_9, 1.0, 1.0];
         let x = self.max(self.splat(-87.0), x);
         let x = self.min(self.splat(88.0), x);
         let rounded = self.fused(x, self.splat(std::f32::consts::LOG2_E), self.splat(ROUNDER));
@@ -91,27 +100,31 @@ pub(crate) trait Lanes: Copy {
     fn sum(self, vector: Self::Vector) -> f32 {
         let mut lanes = [0.0; LANES];
         self.store(vector, &mut lanes);
-        let mut width = LANES;
-        while width > 1 {
-            width /= 2;
-            for lane in 0..width {
-                lanes[lane] += lanes[lane + width];
-            }
-        }
+        add_half::<8>(&mut lanes);
+        add_half::<4>(&mut lanes);
+        add_half::<2>(&mut lanes);
+        add_half::<1>(&mut lanes);
         lanes[0]
     }
 
-    /// The largest lane; what is no number is passed over.
+    /// The largest lane; where some are no numbers, it may be one of them.
     #[inline(always)]
     fn highest(self, vector: Self::Vector) -> f32 {
         let mut lanes = [0.0; LANES];
         self.store(vector, &mut lanes);
-        lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+        max_half::<8>(&mut lanes);
+        max_half::<4>(&mut lanes);
+        max_half::<2>(&mut lanes);
+        max_half::<1>(&mut lanes);
+        lanes[0]
     }
 
     /// Loads at most sixteen numbers; zeros follow them.
     #[inline(always)]
     fn load_some(self, numbers: &[f32]) -> Self::Vector {
+        if let Ok(whole) = numbers.try_into() {
+            return self.load(whole);
+        }
         let mut lanes = [0.0; LANES];
         lanes[..numbers.len()].copy_from_slice(numbers);
         self.load(&lanes)
@@ -120,9 +133,29 @@ pub(crate) trait Lanes: Copy {
     /// Stores as many lanes as `numbers` has room for, at most sixteen.
     #[inline(always)]
     fn store_some(self, vector: Self::Vector, numbers: &mut [f32]) {
+        if let Ok(whole) = numbers.try_into() {
+            return self.store(vector, whole);
+        }
         let mut lanes = [0.0; LANES];
         self.store(vector, &mut lanes);
         numbers.copy_from_slice(&lanes[..numbers.len()]);
+    }
+}
+
+/// Adds the second half of the first `2 * HALF` lanes to the first half.
+#[inline(always)]
+fn add_half<const HALF: usize>(lanes: &mut [f32; LANES]) {
+    for lane in 0..HALF {
+        lanes[lane] += lanes[lane + HALF];
+    }
+}
+
+/// Leaves the larger of both halves of the first `2 * HALF` lanes in the first half.
+#[inline(always)]
+fn max_half<const HALF: usize>(lanes: &mut [f32; LANES]) {
+    for lane in 0..HALF {
+        let (left, right) = (lanes[lane], lanes[lane + HALF]);
+        lanes[lane] = if left > right { left } else { right };
     }
 }
 

@@ -111,6 +111,19 @@ impl Lanes for PortableLanes {
     }
 
     #[inline(always)]
+    fn turn(self, left: Vector, right: Vector) -> Vector {
+        let mut turned = [0.0; LANES];
+        for lane in (0..LANES).step_by(2) {
+            turned[lane] = left[lane] * right[lane] - left[lane + 1] * right[lane + 1];
+            turned[lane + 1] = left[lane + 1] * right[lane] + left[lane] * right[lane + 1];
+        }
+        turned
+    }
+
+    #[inline(always)]
+    fn prefetch(self, _lines: &[Half16]) {}
+
+    #[inline(always)]
     fn first(self, count: usize, vector: Vector, other: Vector) -> Vector {
         let mut mixed = other;
         for lane in 0..LANES {

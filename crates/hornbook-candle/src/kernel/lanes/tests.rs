@@ -166,6 +166,6 @@ fn lanes_are_summed_compared_and_chosen() {
             assert_eq!(mixed[count..], [-1.0; LANES][count..]);
         }
         let only_bad = run(isa, Reductions([f32::NAN; LANES], 0));
-        assert_eq!(only_bad.1, f32::NEG_INFINITY);
+        assert!(only_bad.1.is_nan());
     });
 }

@@ -48,7 +48,7 @@ impl Place {
     /// Where the quants go.
     ///
     /// # Safety
-    /// That of [`write`].
+    /// That of [`write()`].
     #[inline(always)]
     unsafe fn quants(self) -> *mut [i8; BLOCK_INPUTS] {
         // SAFETY: a block begins with 32 bytes for each of its rows.
@@ -58,7 +58,7 @@ impl Place {
     /// Stores the rest and goes to the next block.
     ///
     /// # Safety
-    /// That of [`write`].
+    /// That of [`write()`].
     #[inline(always)]
     unsafe fn put(&mut self, Block { scale, low, high }: Block) {
         let Self { rows, row, .. } = *self;
@@ -97,7 +97,7 @@ pub(super) unsafe fn write(mut place: Place, numbers: &[[f32; BLOCK_INPUTS]]) {
 /// The same with AVX2.
 ///
 /// # Safety
-/// That of [`write`].
+/// That of [`write()`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
 #[expect(unsafe_code, reason = "as `write`")]
@@ -109,7 +109,7 @@ pub(super) unsafe fn write_avx2(place: Place, numbers: &[[f32; BLOCK_INPUTS]]) {
 /// The same with AVX-512.
 ///
 /// # Safety
-/// That of [`write`].
+/// That of [`write()`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 #[expect(unsafe_code, reason = "as `write`")]

@@ -8,6 +8,7 @@ use crate::kernel::shared::SharedSlice;
 use crate::kernel::{Crew, lanes};
 
 use super::norm::scale_to_norm;
+use super::turns::Turns;
 use super::{ROWS_PER_THREAD, add};
 
 /// Queries, keys and values, `[rows, heads, head_dim]` and `[rows, kv_heads, head_dim]` twice.
@@ -24,15 +25,6 @@ impl HeadRows<'_> {
     }
 }
 
-/// Which two numbers of a head the rotary embedding turns together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TurnPairs {
-    /// Numbers 2i and 2i + 1.
-    Neighbours,
-    /// Numbers i and i + half the head.
-    Halves,
-}
-
 /// What happens to a layer's queries, keys and values between their products and attention.
 pub(crate) struct HeadPreparation<'a> {
     pub(crate) shape: HeadShape,
@@ -46,9 +38,8 @@ pub(crate) struct HeadPreparation<'a> {
     pub(crate) norm_epsilon: f32,
     /// Each row's place in its sequence.
     pub(crate) positions: &'a [usize],
-    /// Cosine and sine of every pair of numbers, `[positions, head_dim / 2]`.
-    pub(crate) turns: &'a [(f32, f32)],
-    pub(crate) pairs: TurnPairs,
+    /// The rotary embedding.
+    pub(crate) turns: &'a Turns,
 }
 
 impl HeadPreparation<'_> {
@@ -79,37 +70,10 @@ impl HeadPreparation<'_> {
                 }
             }
         }
-        let pairs = self.shape.head_dim / 2;
-        let turns = &self.turns[self.positions[row] * pairs..][..pairs];
         for heads in [&mut **queries, &mut **keys] {
-            for head in heads.chunks_exact_mut(self.shape.head_dim) {
-                turn(head, turns, self.pairs);
-            }
+            self.turns.turn(lanes, heads, self.positions[row]);
         }
     }
-}
-
-/// Turns the pairs of one head; the compiler makes vectors of it.
-#[inline(always)]
-fn turn(head: &mut [f32], turns: &[(f32, f32)], pairs: TurnPairs) {
-    match pairs {
-        TurnPairs::Neighbours => {
-            for (pair, turn) in head.as_chunks_mut::<2>().0.iter_mut().zip(turns) {
-                *pair = turned(pair[0], pair[1], *turn).into();
-            }
-        }
-        TurnPairs::Halves => {
-            let (lefts, rights) = head.split_at_mut(turns.len());
-            for ((left, right), turn) in lefts.iter_mut().zip(rights).zip(turns) {
-                (*left, *right) = turned(*left, *right, *turn);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn turned(left: f32, right: f32, (cosine, sine): (f32, f32)) -> (f32, f32) {
-    (left * cosine - right * sine, left * sine + right * cosine)
 }
 
 struct Prepare<'a> {

@@ -5,11 +5,13 @@ mod heads;
 mod norm;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub(crate) use gate::gate;
 pub(in crate::kernel) use heads::SharedHeads;
-pub(crate) use heads::{HeadPreparation, HeadRows, TurnPairs};
+pub(crate) use heads::{HeadPreparation, HeadRows};
 pub(crate) use norm::Norm;
+pub(crate) use turns::{TurnPairs, Turns};
 
 use crate::kernel::lanes::Lanes;
 

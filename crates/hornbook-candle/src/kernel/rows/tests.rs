@@ -115,8 +115,7 @@ fn heads_get_bias_norm_and_turn_in_this_order() {
                 key_norm: &key_norm,
                 norm_epsilon: 1e-5,
                 positions: &positions,
-                turns: &turns,
-                pairs,
+                turns: &Turns::new(pairs, 24, turns.iter().copied()),
             };
             let (mut q, mut k, mut v) = (queries.clone(), keys.clone(), values.clone());
             preparation.run(crew, HeadRows { queries: &mut q, keys: &mut k, values: &mut v });

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use crate::kernel::{Isa, Team, TurnPairs};
+use crate::kernel::{Isa, Team, TurnPairs, Turns};
 use crate::model::attention::HostAttention;
 
 use super::*;
@@ -24,7 +24,7 @@ struct Bench {
     team: Team,
     shape: HeadShape,
     tables: Vec<Vec<PageId>>,
-    turns: Vec<(f32, f32)>,
+    turns: Turns,
     bias: Vec<f32>,
     norm: Vec<f32>,
 }
@@ -42,7 +42,11 @@ impl Bench {
             team: Team::new(2).expect("threads start"),
             shape,
             tables,
-            turns: (0..PAGES * PAGE_POSITIONS * shape.head_dim / 2).map(turn).collect(),
+            turns: Turns::new(
+                TurnPairs::Halves,
+                shape.head_dim,
+                (0..PAGES * PAGE_POSITIONS * shape.head_dim / 2).map(turn),
+            ),
             bias: (0..shape.query_width()).map(|index| index as f32 / 50.0).collect(),
             norm: (0..shape.head_dim).map(|index| 1.0 + index as f32 / 30.0).collect(),
         }
@@ -64,7 +68,6 @@ impl Bench {
             norm_epsilon: 1e-5,
             positions: &positions,
             turns: &self.turns,
-            pairs: TurnPairs::Halves,
         };
         let layer = |layer| {
             let numbers = |kind: usize, width: usize, scale: f32| -> Vec<f32> {
