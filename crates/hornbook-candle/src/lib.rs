@@ -2,12 +2,15 @@
 //! many answers at once.
 //!
 //! A prompt's way: [`Engine::load`] reads the file (`gguf`), its tokenizer and chat template
-//! (`text`) and its weights as 32-bit floats (`model`). A request waits in a bounded queue until
-//! the engine's one thread (`schedule`) has a slot free, becomes tokens there, and from then on
-//! takes part in every pass: some rows of its prompt at a time, then one row per new token,
-//! together with everybody else's rows. A row is `(slot, position, token)`; no pass is padded,
-//! and sequences join and leave between any two passes. `sample` draws each next token from the
-//! row's logits with a random source of the sequence's own.
+//! (`text`) and its weights (`model`), which are packed in tiles as `kernel` reads them. A request
+//! waits in a bounded queue, becomes tokens on a thread of its own (`schedule::intake`), and gets
+//! a slot and pages for its keys and values, of which it shares those that others begin with
+//! (`pages`). From then on it takes part in every pass of the engine's thread
+//! (`schedule::scheduler`): some rows of its prompt at a time, then one row per new token, together
+//! with everybody else's rows. A row is `(sequence, position, token)`; no pass is padded, and
+//! sequences join and leave between any two passes. `sample` draws each next token from the row's
+//! logits with a random source of the sequence's own, and the answer is told while it is written.
+//! `embed` turns texts into vectors beside all that.
 //!
 //! The same prompt, sampling, seed and file give the same answer on the same instruction set,
 //! whatever else is in a pass, however many slots and threads there are: every row is computed

@@ -5,7 +5,6 @@ mod candle_attention;
 mod candle_linear;
 mod forward;
 mod holding;
-mod kernel;
 mod linear;
 mod panels;
 mod rope;

@@ -2,9 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::kernel::{Crew, PackedMatrix, Team};
+use crate::kernel::{Crew, PANEL, PackedMatrix, Panel, Team, interleave, multiply_panel};
 
-use super::kernel::{PANEL, Panel, interleave, multiply};
 use super::linear::{ComputeError, Linear};
 
 /// Fewest panels that one thread packs or multiplies at once.
@@ -86,7 +85,8 @@ impl Linear for Panels {
         interleave(input, self.inputs, packed);
         sums.resize(self.outputs.div_ceil(PANEL) * rows, [0.0; PANEL]);
         crew.team.run_chunks(sums, rows, PANEL_GRAIN, |number, sums| {
-            multiply(&self.panels[number * self.inputs..][..self.inputs], packed, sums);
+            let panel = &self.panels[number * self.inputs..][..self.inputs];
+            multiply_panel(crew.isa, panel, packed, sums);
         });
         let sums = &*sums;
         crew.team.run_chunks(output, self.outputs, ROW_GRAIN, |row, output| {
@@ -102,7 +102,7 @@ impl Linear for Panels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::Isa;
+    use crate::kernel::{InstructionSet, Isa};
 
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
         (0..count).map(|index| ((index * 37 + seed * 11) % 101) as f32 / 50.0 - 1.0).collect()
@@ -111,9 +111,12 @@ mod tests {
     #[test]
     fn multiplies_every_shape_the_same_way_alone_and_together() {
         let team = Team::new(2).expect("threads start");
-        let crew = Crew { team: &team, isa: Isa::detect() };
         let shapes = [(1, 1, 1), (2, 3, 5), (16, 16, 6), (17, 40, 7), (33, 9, 13), (64, 576, 25)];
-        for (outputs, inputs, rows) in shapes {
+        let crews = InstructionSet::ALL.into_iter().filter_map(Isa::new);
+        let crews: Vec<_> = crews.map(|isa| Crew { team: &team, isa }).collect();
+        for ((outputs, inputs, rows), crew) in
+            shapes.into_iter().flat_map(|shape| crews.iter().map(move |crew| (shape, *crew)))
+        {
             let weights = numbers(outputs * inputs, 1);
             let input = numbers(rows * inputs, 2);
             let linear = Panels::new(&team, &weights, inputs);

@@ -1,8 +1,8 @@
 //! Rotary position embedding.
 
-use crate::kernel::{TurnPairs, Turns};
+use crate::kernel::Turns;
 
-use super::shape::{ModelShape, RopePairs};
+use super::shape::ModelShape;
 
 /// Cosine and sine of every position and pair of numbers.
 pub(super) struct RopeTable {
@@ -28,11 +28,7 @@ impl RopeTable {
                 (angle.cos() as f32, angle.sin() as f32)
             })
         });
-        let pairs = match shape.rope_pairs {
-            RopePairs::Neighbours => TurnPairs::Neighbours,
-            RopePairs::Halves => TurnPairs::Halves,
-        };
-        Self { turns: Turns::new(pairs, shape.head_dim, turns) }
+        Self { turns: Turns::new(shape.rope_pairs, shape.head_dim, turns) }
     }
 
     /// The table as kernels have it.

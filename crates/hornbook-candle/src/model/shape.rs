@@ -2,7 +2,7 @@
 
 use crate::LoadError;
 use crate::gguf::{Metadata, MetadataExt, Value};
-use crate::kernel::HeadShape;
+use crate::kernel::{HeadShape, RopePairs};
 
 const RUNS: &str = "llama, qwen2 and qwen3 models with full rotary embedding and no scaling of it";
 const LAYERS_MAX: u64 = 256;
@@ -21,15 +21,6 @@ pub(crate) enum Architecture {
     Qwen2,
     /// Qwen 3: query and key heads are normed before they are turned.
     Qwen3,
-}
-
-/// Which two numbers of a head the rotary embedding turns together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RopePairs {
-    /// Numbers 2i and 2i + 1: converters to GGUF reorder Llama's queries and keys so.
-    Neighbours,
-    /// Numbers i and i + half the head, as GPT-NeoX has it.
-    Halves,
 }
 
 impl Architecture {

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use crate::kernel::rows::{HeadPreparation, HeadRows, TurnPairs, Turns};
+use crate::kernel::rows::{HeadPreparation, HeadRows, RopePairs, Turns};
 use crate::kernel::{Crew, InstructionSet, Isa, Team};
 
 use super::*;
@@ -77,7 +77,7 @@ impl World {
             norm_epsilon: 1e-5,
             positions: &positions,
             turns: &Turns::new(
-                TurnPairs::Neighbours,
+                RopePairs::Neighbours,
                 shape.head_dim,
                 std::iter::repeat_n((1.0, 0.0), shape.head_dim / 2),
             ),

@@ -30,9 +30,10 @@ pub(super) fn add_block<L: Lanes, const QUERIES: usize, const COLUMNS: usize>(
     sums: &mut [[L::Vector; COLUMNS]; QUERIES],
 ) {
     for step in steps {
-        // Closures, such as those of arrays' own functions, are not always inlined, and what is not
-        // inlined is not compiled for the instruction set: here are plain loops. The remainder tells the compiler that nothing here can panic; with a bounds check in
-        // the loop it would store all sums at every turn.
+        // Closures, such as those of arrays' own functions, are not always inlined, and what is
+        // not inlined is not compiled for the instruction set: here are plain loops. The remainder
+        // tells the compiler that nothing here can panic; with a bounds check in the loop it would
+        // store all sums at every turn.
         let step = step % LANES;
         let mut vectors = [lanes.splat(0.0); COLUMNS];
         for column in 0..COLUMNS {

@@ -21,7 +21,7 @@ thread_local! {
 pub(crate) struct TextHeads<'a> {
     /// `[tokens, 3, heads, head_dim]`: queries, keys, values.
     pub(crate) rows: &'a [f32],
-    /// Each text's tokens; no two texts share one.
+    /// Each text's tokens, one text after the other; no two texts share one.
     pub(crate) texts: &'a [Range<usize>],
     pub(crate) heads: usize,
     pub(crate) head_dim: usize,
@@ -40,7 +40,15 @@ struct Scratch {
 
 /// `softmax(queries x keys / sqrt(head_dim)) x values` for every head and text by itself; `output`
 /// is `[tokens, heads, head_dim]`.
+///
+/// # Panics
+/// If texts share a token or do not follow each other.
 pub(crate) fn attend_all(crew: Crew<'_>, heads: TextHeads<'_>, output: &mut [f32]) {
+    // Writing from several threads relies on this for its soundness.
+    assert!(
+        heads.texts.is_sorted_by(|left, right| left.start <= left.end && left.end <= right.start),
+        "texts share no token"
+    );
     let output = &SharedSlice::new(output);
     crew.team.run(heads.texts.len() * heads.heads, 1, |units| {
         SCRATCH.with_borrow_mut(|scratch| {
@@ -159,7 +167,7 @@ impl Head<'_> {
             let width = LANES.min(head_dim - from);
             for (query, sum) in sums.into_iter().enumerate() {
                 let start = ((first + query) * heads + self.head) * head_dim + from;
-                // SAFETY: no two texts share a token and the team gives each head of a text to
+                // SAFETY: no two texts share a token, as was checked, and the team gives each head of a text to
                 // one thread: nobody else has these numbers.
                 #[expect(unsafe_code, reason = "heads of tokens do not overlap")]
                 let place = unsafe { self.output.part(start..start + width) };

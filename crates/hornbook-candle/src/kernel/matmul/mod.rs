@@ -107,10 +107,10 @@ impl Target<'_> {
             return;
         }
         let width = TILE_OUTPUTS.min(outputs - column);
+        assert!(group.first + group.rows <= self.rows, "rows of the output");
         for (row, sums) in (group.first..group.first + group.rows).zip(sums) {
-            debug_assert!(row < self.rows, "a row of the output");
-            // SAFETY: row and column lie within the output, whose length was checked, and no
-            // other thread has this tile.
+            // SAFETY: `width` columns from `column` on and this row, as just checked, lie within the
+            // output, whose length `multiply` checked; no other thread has this tile.
             #[expect(unsafe_code, reason = "threads write different columns")]
             let place = unsafe {
                 std::slice::from_raw_parts_mut(self.output.add(row * outputs + column), width)

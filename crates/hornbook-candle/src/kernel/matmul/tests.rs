@@ -95,6 +95,33 @@ proptest! {
     }
 }
 
+/// AVX2 adds pairs of products in 16 bits, which the largest of them must not overflow.
+#[test]
+fn the_largest_products_are_exact() {
+    let team = Team::new(1).expect("threads start");
+    let (outputs, inputs) = (32, 256);
+    for (dtype, quants) in
+        [(GgmlDType::Q4_0, 2..18), (GgmlDType::Q4_1, 4..20), (GgmlDType::Q8_0, 2..34)]
+    {
+        for byte in [0x00, 0x7f, 0x80, 0xff] {
+            let mut blocks = random_blocks(dtype, outputs * inputs, &mut Random(9));
+            for block in blocks.chunks_exact_mut(dtype.type_size()) {
+                block[quants.clone()].fill(byte);
+            }
+            let matrix = PackedMatrix::pack(&team, dtype, &blocks, outputs, inputs);
+            let matrix = matrix.expect("sound blocks");
+            let weights = dequantised(dtype, &blocks, [outputs, inputs]);
+            let mut case = Case { matrix, weights, numbers: Vec::new() };
+            for number in [1.0, -1.0] {
+                case.numbers = vec![number; 7 * inputs];
+                for isa in sets() {
+                    case.check(isa).expect("exact sums");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_row_s_bits_do_not_depend_on_its_neighbours_or_on_threads() {
     let teams = [1, 2, 3].map(|threads| Team::new(threads).expect("threads start"));

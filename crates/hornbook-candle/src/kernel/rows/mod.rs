@@ -11,7 +11,7 @@ pub(crate) use gate::gate;
 pub(in crate::kernel) use heads::SharedHeads;
 pub(crate) use heads::{HeadPreparation, HeadRows};
 pub(crate) use norm::Norm;
-pub(crate) use turns::{TurnPairs, Turns};
+pub(crate) use turns::{RopePairs, Turns};
 
 use crate::kernel::lanes::Lanes;
 

@@ -81,7 +81,7 @@ fn heads_get_bias_norm_and_turn_in_this_order() {
     let turns: Vec<(f32, f32)> = (0..9 * 12).map(|place| (place as f32).sin_cos()).collect();
     let (queries, keys, values) =
         (numbers(rows * width, 6), numbers(rows * kv, 7), numbers(rows * kv, 8));
-    let exact = |all: &[f32], bias: &[f32], weight: &[f32], pairs: TurnPairs| -> Vec<f64> {
+    let exact = |all: &[f32], bias: &[f32], weight: &[f32], pairs: RopePairs| -> Vec<f64> {
         let mut exact = Vec::new();
         for (row, numbers) in all.chunks(bias.len()).enumerate() {
             let sums: Vec<f32> = numbers.iter().zip(bias).map(|(n, b)| n + b).collect();
@@ -90,8 +90,8 @@ fn heads_get_bias_norm_and_turn_in_this_order() {
                 for pair in 0..12 {
                     let (cosine, sine) = turns[positions[row] * 12 + pair];
                     let (left, right) = match pairs {
-                        TurnPairs::Neighbours => (2 * pair, 2 * pair + 1),
-                        TurnPairs::Halves => (pair, pair + 12),
+                        RopePairs::Neighbours => (2 * pair, 2 * pair + 1),
+                        RopePairs::Halves => (pair, pair + 12),
                     };
                     let (cosine, sine) = (f64::from(cosine), f64::from(sine));
                     (head[left], head[right]) = (
@@ -105,7 +105,7 @@ fn heads_get_bias_norm_and_turn_in_this_order() {
         exact
     };
     everywhere(|crew| {
-        for pairs in [TurnPairs::Neighbours, TurnPairs::Halves] {
+        for pairs in [RopePairs::Neighbours, RopePairs::Halves] {
             let preparation = HeadPreparation {
                 shape,
                 query_bias: &query_bias,

@@ -4,7 +4,7 @@ use crate::kernel::lanes::{LANES, Lanes};
 
 /// Which two numbers of a head the rotary embedding turns together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TurnPairs {
+pub(crate) enum RopePairs {
     /// Numbers 2i and 2i + 1: converters to GGUF reorder Llama's queries and keys so.
     Neighbours,
     /// Numbers i and i + half the head, as GPT-NeoX has it.
@@ -18,18 +18,18 @@ pub(crate) struct Turns {
     /// neighbours are turned, else all cosines and then all sines.
     numbers: Vec<f32>,
     head_dim: usize,
-    pairs: TurnPairs,
+    pairs: RopePairs,
 }
 
 impl Turns {
     /// Makes the table from cosines and sines, `[positions, head_dim / 2]`.
     pub(crate) fn new(
-        pairs: TurnPairs,
+        pairs: RopePairs,
         head_dim: usize,
         turns: impl Iterator<Item = (f32, f32)>,
     ) -> Self {
         let mut numbers: Vec<f32> = turns.flat_map(<[f32; 2]>::from).collect();
-        if pairs == TurnPairs::Halves {
+        if pairs == RopePairs::Halves {
             for numbers in numbers.chunks_exact_mut(head_dim) {
                 let (cosines, sines) =
                     (numbers.iter().step_by(2), numbers.iter().skip(1).step_by(2));
@@ -46,8 +46,8 @@ impl Turns {
         let turns = &self.numbers[position * self.head_dim..][..self.head_dim];
         for head in heads.chunks_exact_mut(self.head_dim) {
             match self.pairs {
-                TurnPairs::Neighbours => turn_neighbours(lanes, head, turns),
-                TurnPairs::Halves => turn_halves(lanes, head, turns),
+                RopePairs::Neighbours => turn_neighbours(lanes, head, turns),
+                RopePairs::Halves => turn_halves(lanes, head, turns),
             }
         }
     }

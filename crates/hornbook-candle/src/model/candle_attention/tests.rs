@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use crate::kernel::{Isa, Team, TurnPairs, Turns};
+use crate::kernel::{Isa, RopePairs, Team, Turns};
 use crate::model::attention::HostAttention;
 
 use super::*;
@@ -43,7 +43,7 @@ impl Bench {
             shape,
             tables,
             turns: Turns::new(
-                TurnPairs::Halves,
+                RopePairs::Halves,
                 shape.head_dim,
                 (0..PAGES * PAGE_POSITIONS * shape.head_dim / 2).map(turn),
             ),

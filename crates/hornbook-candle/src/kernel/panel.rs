@@ -1,22 +1,18 @@
-//! The inner loops, compiled for the instruction set that is found at run time.
+//! Rows of floats times panels of floats, for weights of types that have no tiles.
 //!
-//! They are plain Rust over fixed numbers of lanes, which the compiler turns into vectors. This
-//! module alone holds `unsafe`: calling code that was compiled for a detected instruction set.
+//! Plain Rust over fixed numbers of lanes, which the compiler turns into vectors.
+
+use super::{InstructionSet, Isa};
 
 /// Outputs of a matrix that are computed together: two AVX2 registers, four of NEON.
-pub(super) const PANEL: usize = 16;
+pub(crate) const PANEL: usize = 16;
 /// Most rows that share one reading of a panel; their sums fill 12 of AVX2's 16 registers.
 const ROWS: usize = 6;
 /// True where every machine of the architecture has fused multiplication and addition.
 const ALWAYS_FUSED: bool = cfg!(target_arch = "aarch64");
 
 /// One input's weights for `PANEL` outputs, or that many sums.
-pub(super) type Panel = [f32; PANEL];
-
-#[cfg(target_arch = "x86_64")]
-fn has_avx2() -> bool {
-    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
-}
+pub(crate) type Panel = [f32; PANEL];
 
 /// Rows that are computed together, when there are `rows` of them: evenly spread, because one or
 /// two rows left over would wait for their sums more than compute.
@@ -24,9 +20,9 @@ fn block_rows(rows: usize) -> usize {
     rows.div_ceil(rows.div_ceil(ROWS).max(1)).max(1)
 }
 
-/// Interleaves rows as [`multiply`] wants them: the first numbers of all rows of a block, their
-/// second numbers, and so on; then the next block.
-pub(super) fn interleave(input: &[f32], inputs: usize, packed: &mut Vec<f32>) {
+/// Interleaves rows as [`multiply_panel`] wants them: the first numbers of all rows of a block,
+/// their second numbers, and so on; then the next block.
+pub(crate) fn interleave(input: &[f32], inputs: usize, packed: &mut Vec<f32>) {
     packed.clear();
     for block in input.chunks(block_rows(input.len() / inputs) * inputs) {
         for index in 0..inputs {
@@ -38,17 +34,18 @@ pub(super) fn interleave(input: &[f32], inputs: usize, packed: &mut Vec<f32>) {
 /// Rows times one panel: `panel` is `[inputs]`, `packed` what [`interleave`] made, `sums` `[rows]`.
 ///
 /// Every sum runs over the inputs in their order, whatever the number of rows.
-pub(super) fn multiply(panel: &[Panel], packed: &[f32], sums: &mut [Panel]) {
-    #[cfg(target_arch = "x86_64")]
-    if has_avx2() {
-        // SAFETY: the two features that the function is compiled for were just detected.
-        #[expect(unsafe_code, reason = "calling code compiled for a detected instruction set")]
-        unsafe {
-            multiply_avx2(panel, packed, sums);
+pub(crate) fn multiply_panel(isa: Isa, panel: &[Panel], packed: &[f32], sums: &mut [Panel]) {
+    match isa.set() {
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512 | InstructionSet::AvxVnni | InstructionSet::Avx2 => {
+            // SAFETY: an `Isa` of these sets is only made where AVX2 and FMA were detected.
+            #[expect(unsafe_code, reason = "compiled for a detected instruction set")]
+            unsafe {
+                multiply_avx2(panel, packed, sums);
+            }
         }
-        return;
+        _ => multiply_rows::<ALWAYS_FUSED>(panel, packed, sums),
     }
-    multiply_rows::<ALWAYS_FUSED>(panel, packed, sums);
 }
 
 #[cfg(target_arch = "x86_64")]
