@@ -74,7 +74,7 @@ pub const TOP_LOGPROBS_MAX: u8 = 20;
 pub struct TokenLogprob {
     /// The token's bytes, which need not be whole characters.
     pub bytes: Vec<u8>,
-    /// Before temperature and cuts, after penalties.
+    /// The model's own: before bias, penalties, temperature and cuts, as vLLM tells it.
     pub logprob: f32,
 }
 

@@ -80,6 +80,17 @@ impl Adjust {
         new
     }
 
+    /// Every token whose logit [`Adjust::apply`] may change; some more than once.
+    pub(super) fn touched(&self) -> impl Iterator<Item = u32> {
+        let seen = if self.repetition == 1.0 { &[][..] } else { &self.seen };
+        let ends = if self.drawn < self.min_tokens { &self.ends[..] } else { &[] };
+        let biased = self.bias.iter().map(|(token, _)| *token);
+        biased
+            .chain(seen.iter().copied())
+            .chain(self.counts.keys().copied())
+            .chain(ends.iter().copied())
+    }
+
     /// Bias, repetition, frequency and presence, and the ends that `min_tokens` forbids.
     pub(super) fn apply(&self, logits: &mut [f32]) {
         for (token, bias) in &self.bias {
@@ -165,6 +176,29 @@ mod tests {
         let sampling = Sampling { repetition_penalty: 2.0, logit_bias, ..neutral() };
         let adjust = Adjust::new(&sampling, 4, &[0], &[]);
         assert_eq!(applied(&adjust, [1.0; 4]), [2.0, -99.0, 1.0, 1.0]);
+    }
+
+    /// Log-probabilities are told of logits as they were, so none may change unannounced.
+    #[test]
+    fn nothing_changes_but_what_is_touched() {
+        let logit_bias = BTreeMap::from([(0, 3.0), (9, 5.0)]);
+        for sampling in [
+            neutral(),
+            Sampling { logit_bias, ..neutral() },
+            Sampling { repetition_penalty: 2.0, ..neutral() },
+            Sampling { frequency_penalty: 0.5, ..neutral() },
+            Sampling { presence_penalty: 0.5, ..neutral() },
+            Sampling { min_tokens: 2, ..neutral() },
+        ] {
+            let mut adjust = Adjust::new(&sampling, 8, &[1], &[2]);
+            adjust.note(3);
+            let mut logits = [1.0; 8];
+            adjust.apply(&mut logits);
+            let changed: Vec<u32> = (0..8).filter(|token| logits[*token as usize] != 1.0).collect();
+            let mut touched: Vec<u32> = adjust.touched().filter(|token| *token < 8).collect();
+            touched.sort_unstable();
+            assert_eq!(changed, touched, "{sampling:?}");
+        }
     }
 
     #[test]

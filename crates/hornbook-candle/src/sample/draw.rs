@@ -64,13 +64,17 @@ impl Sampler {
     /// n-th number whatever the settings. Ties go to the lower token, so that the answer is the
     /// same on every machine that computes the same logits.
     pub(crate) fn draw(&mut self, logits: &mut [f32]) -> Result<Drawn, NoToken> {
-        let unit = self.random.unit();
-        self.adjust.apply(logits);
-        let top = self.row.read(logits)?;
-        let token = self.cut.choose(&mut self.row, top, logits, unit);
-        let row = &mut self.row;
-        let logprobs = self.measure.as_mut().map(|measure| measure.take(row, top, logits, token));
-        self.adjust.note(token);
+        let Self { adjust, row, cut, random, measure } = self;
+        let unit = random.unit();
+        if let Some(measure) = measure {
+            let top = row.read(logits)?;
+            measure.read(row, top, logits, adjust.touched());
+        }
+        adjust.apply(logits);
+        let top = row.read(logits)?;
+        let token = cut.choose(row, top, logits, unit);
+        let logprobs = measure.as_ref().map(|measure| measure.take(logits, token));
+        adjust.note(token);
         Ok(Drawn { token, logprobs })
     }
 }
@@ -85,5 +89,7 @@ pub(crate) fn check_vocabulary(sampling: &Sampling, vocabulary: usize) -> Result
     }
 }
 
+#[cfg(test)]
+mod speed;
 #[cfg(test)]
 mod tests;

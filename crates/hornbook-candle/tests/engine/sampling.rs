@@ -37,6 +37,32 @@ async fn stop_strings_end_an_answer_before_they_would_stand_in_it() {
     }
 }
 
+/// A stop string's bytes begin other characters, come in tokens of one byte, and follow broken
+/// ones; the text before is what it would be without them.
+#[tokio::test]
+async fn a_stop_string_is_found_among_parts_of_characters() {
+    let loaded = Tiny::new().load(|_| ()).expect("the file loads");
+    // Tokens of single bytes, spelled as GPT-2 does: C3 A9 is e-acute, C3 A8 is e-grave.
+    let bytes = ["\u{c3}", "\u{a8}", "\u{a9}", "a"];
+    let mut stopped_early = 0;
+    for seed in 0..12 {
+        let mut drawing = request("the", 40, seed);
+        drawing.sampling.logit_bias = bytes.map(|byte| (token(byte), 90.0)).into();
+        drawing.sampling.repetition_penalty = 1.0;
+        (drawing.sampling.temperature, drawing.sampling.top_p) = (5.0, 1.0);
+        let whole = answer(&loaded, drawing.clone()).await.text;
+        for stop in ["\u{e9}", "\u{e8}\u{e9}", "a\u{e8}"] {
+            let mut stopping = drawing.clone();
+            stopping.sampling.stop = vec![stop.to_owned()];
+            let stopped = answer(&loaded, stopping).await;
+            let before = whole.split(stop).next().expect("always one");
+            assert_eq!(stopped.text, before, "{stop:?} in {whole:?}");
+            stopped_early += usize::from(before.len() < whole.len());
+        }
+    }
+    assert!(stopped_early > 12, "{stopped_early} of 36 answers have their stop");
+}
+
 #[tokio::test]
 async fn a_bias_draws_a_token_and_loops_end_answers() {
     let loaded = ending();

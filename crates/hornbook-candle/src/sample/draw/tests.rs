@@ -31,6 +31,27 @@ fn greedy_takes_the_first_of_the_highest() {
     assert_eq!(sampler.draw(&mut []), Err(NoToken));
 }
 
+/// Of equals the lowest token, though they stand in different blocks, and whatever the seed.
+#[test]
+fn what_takes_the_likeliest_takes_the_first_of_equals() {
+    let mut logits = vec![0.0_f32; 1_000];
+    for token in [900, 131, 130, 132] {
+        logits[token] = 1.0;
+    }
+    for settings in [
+        sampling(0.0, 0, 1.0, 1.0),
+        sampling(5.0, 1, 1.0, 1.0),
+        sampling(5.0, 0, 1e-9, 1.0),
+        sampling(5.0, 50, 0.0, 1.0),
+        sampling(5.0, 0, 0.0, 1.0),
+    ] {
+        assert_eq!(counts(&settings, &logits, 100)[130], 100.0, "{settings:?}");
+    }
+    assert_eq!(sampler(&sampling(1.0, 0, 0.9, 1.0), 1, 5).draw(&mut [f32::NEG_INFINITY; 5]), {
+        Err(NoToken)
+    });
+}
+
 #[test]
 fn what_is_not_finite_is_never_drawn() {
     let mut logits = [f32::INFINITY, 1.0, f32::NAN, 2.0, f32::NEG_INFINITY];
@@ -70,6 +91,45 @@ fn draws_follow_the_softmax() {
             assert!(chi_square < 43.8, "{temperature}: {chi_square}");
             assert!(gone == 0.0 || found[0] == 0.0);
         }
+    }
+}
+
+/// Pearson's test of one sequence's draws, one after another, against what the cuts leave.
+#[test]
+fn draws_follow_what_is_left_after_cuts() {
+    let logits: Vec<f32> = (0..300).map(|token| (token * 7 % 300) as f32 * -0.08).collect();
+    let mut likeliest: Vec<usize> = (0..300).collect();
+    likeliest.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+    let weights: Vec<f64> = likeliest.iter().map(|at| f64::from(logits[*at]).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    // With weights falling by e^-0.08, 0.9 of them all are in the first 29, 0.9 of the first 40 in
+    // the first 25, and a fifth of the first one's weight is reached by the first 21.
+    for (settings, kept) in [
+        (sampling(1.0, 0, 0.9, 1.0), 29),
+        (sampling(1.0, 12, 1.0, 1.0), 12),
+        (sampling(1.0, 40, 0.9, 1.0), 25),
+        (Sampling { min_p: 0.2, ..sampling(1.0, 0, 1.0, 1.0) }, 21),
+    ] {
+        let mut sampler = sampler(&settings, 5, 300);
+        let draws = 60_000;
+        let mut found = vec![0.0; 300];
+        for _ in 0..draws {
+            let drawn = sampler.draw(&mut logits.clone()).expect("finite logits");
+            found[drawn.token as usize] += 1.0;
+        }
+        let left: f64 = weights[..kept].iter().sum();
+        assert!(left < total);
+        let chi_square: f64 = (0..kept)
+            .map(|place| {
+                let expected = f64::from(draws) * weights[place] / left;
+                (found[likeliest[place]] - expected).powi(2) / expected
+            })
+            .sum();
+        // Four standard deviations above the mean of the distribution; the seed is fixed.
+        let freedom = (kept - 1) as f64;
+        assert!(chi_square < freedom + 4.0 * (2.0 * freedom).sqrt(), "{settings:?}: {chi_square}");
+        let cut: f64 = likeliest[kept..].iter().map(|token| found[*token]).sum();
+        assert_eq!(cut, 0.0, "{settings:?}");
     }
 }
 
@@ -133,26 +193,39 @@ fn every_draw_takes_one_random_number() {
 }
 
 #[test]
-fn logprobs_are_of_penalised_logits_before_temperature() {
-    let settings = Sampling { temperature: 0.1, top_k: 1, ..sampling(0.1, 1, 0.5, 2.0) };
-    let (prompt, ends) = (&[0][..], &[][..]);
+fn logprobs_are_the_models_own_whatever_is_done_to_its_logits() {
+    let settings = Sampling {
+        top_k: 1,
+        frequency_penalty: 1.0,
+        min_tokens: 9,
+        logit_bias: [(3, -100.0)].into(),
+        ..sampling(0.1, 1, 0.5, 2.0)
+    };
     let mut sampler = Sampler::new(SamplerStart {
         sampling: &settings,
         seed: 1,
-        vocabulary: 3,
-        prompt,
-        ends,
-        logprobs: Some(2),
+        vocabulary: 5,
+        prompt: &[0],
+        ends: &[4],
+        logprobs: Some(3),
         isa: Isa::detect(),
     });
-    let drawn = sampler.draw(&mut [2.0, 1.5, 0.0]).expect("finite logits");
-    assert_eq!(drawn.token, 1);
-    let logprobs = drawn.logprobs.expect("asked for");
-    let total = (1.0_f32.exp() + 1.5_f32.exp() + 1.0).ln();
-    assert!((logprobs.drawn - (1.5 - total)).abs() < 1e-6, "{logprobs:?}");
-    let tokens: Vec<u32> = logprobs.top.iter().map(|(token, _)| *token).collect();
-    assert_eq!(tokens, [1, 0]);
-    assert!((logprobs.top[1].1 - (1.0 - total)).abs() < 1e-6, "{logprobs:?}");
+    let logits = [2.0_f32, 1.5, 0.0, 2.5, 3.0];
+    let total = logits.iter().map(|logit| logit.exp()).sum::<f32>().ln();
+    // First 1 is drawn; then it has its own penalties, as 0 has the prompt's.
+    for expected in [1, 0] {
+        let drawn = sampler.draw(&mut logits.clone()).expect("finite logits");
+        assert_eq!(drawn.token, expected);
+        let logprobs = drawn.logprobs.expect("asked for");
+        let logit = logits[expected as usize];
+        assert!((logprobs.drawn - (logit - total)).abs() < 1e-6, "{logprobs:?}");
+        let tokens: Vec<u32> = logprobs.top.iter().map(|(token, _)| *token).collect();
+        assert_eq!(tokens, [4, 3, 0], "the alternatives are the model's, too");
+        for (token, logprob) in logprobs.top {
+            assert!((logprob - (logits[token as usize] - total)).abs() < 1e-6);
+        }
+    }
+    assert_eq!(sampler.draw(&mut [f32::NAN; 5]), Err(NoToken));
 }
 
 #[test]
