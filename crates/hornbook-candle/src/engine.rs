@@ -260,6 +260,11 @@ impl Backend for Engine {
         &self.facts.model_name
     }
 
+    fn is_alive(&self) -> bool {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.stop.load(Ordering::Acquire) && !threads.iter().any(JoinHandle::is_finished)
+    }
+
     fn load(&self) -> Option<Load> {
         Some(self.figures.load())
     }

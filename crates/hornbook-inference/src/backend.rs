@@ -184,6 +184,12 @@ pub trait Backend: Send + Sync {
     /// Model asked for.
     fn model(&self) -> &str;
 
+    /// False once the backend can answer nothing any more, as after a fault in its kernels; a new
+    /// one must be made then.
+    fn is_alive(&self) -> bool {
+        true
+    }
+
     /// How busy the backend is; `None` where it does not know.
     fn load(&self) -> Option<Load> {
         None

@@ -234,3 +234,11 @@ async fn models_are_listed_and_found_by_name() {
     engine.chat(json!({"model": null})).await.expect(200);
     engine.get("/healthz").await.expect(200);
 }
+
+#[tokio::test]
+async fn a_dead_backend_is_not_healthy() {
+    let engine = TestEngine::new(Act::Say(vec!["x"], FinishReason::Stop));
+    assert_eq!(engine.get("/healthz").await.expect(200)["status"], "ok");
+    engine.script.die();
+    assert_eq!(engine.get("/healthz").await.expect(503)["status"], "dead");
+}

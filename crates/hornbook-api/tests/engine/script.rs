@@ -1,5 +1,6 @@
 //! A backend that does what a test wrote down.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
@@ -35,17 +36,29 @@ pub(crate) struct Script {
     /// Permits to go on for those who wait.
     pub(crate) turn: Semaphore,
     running: Arc<Mutex<u64>>,
+    is_dead: AtomicBool,
 }
 
 impl Script {
     pub(crate) fn new(act: Act) -> Arc<Self> {
         let (asked, running) = (Mutex::default(), Arc::default());
-        Arc::new(Self { act, asked, turn: Semaphore::new(0), running })
+        Arc::new(Self {
+            act,
+            asked,
+            turn: Semaphore::new(0),
+            running,
+            is_dead: AtomicBool::new(false),
+        })
     }
 
     /// Every request so far.
     pub(crate) fn asked(&self) -> Vec<CompletionRequest> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// From now on it can answer nothing any more.
+    pub(crate) fn die(&self) {
+        self.is_dead.store(true, Ordering::SeqCst);
     }
 
     /// Prompts under way.
@@ -160,6 +173,10 @@ impl Backend for Script {
 
     fn model(&self) -> &str {
         "script-1"
+    }
+
+    fn is_alive(&self) -> bool {
+        !self.is_dead.load(Ordering::SeqCst)
     }
 
     fn load(&self) -> Option<Load> {

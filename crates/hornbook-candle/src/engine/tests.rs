@@ -36,6 +36,7 @@ fn engine(mishap: Option<(usize, Mishap)>) -> Engine {
 async fn everybody_is_told_when_computing_fails() {
     for mishap in [Mishap::Panic, Mishap::Error] {
         let engine = engine(Some((30, mishap)));
+        assert!(engine.is_alive());
         // Some under way, some ready, some queued, and some waiting for room in the queue.
         let prompts = (0..150).map(|seed| engine.complete(request("some text", 100, seed)));
         let (sender, mut pieces) = mpsc::channel(1);
@@ -50,6 +51,13 @@ async fn everybody_is_told_when_computing_fails() {
         let late = tokio::time::timeout(HANG, engine.complete(request("more", 1, 0))).await;
         assert_eq!(late.expect("no hang").expect_err("it is dead").code, "engine_died");
         assert_eq!(engine.load().expect("figures").queued_prompts, 0);
+        // Whoever waits is told a moment before the thread itself is gone.
+        let dead = async {
+            while engine.is_alive() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(HANG, dead).await.expect("it is not alive");
         engine.shutdown();
     }
 }
@@ -79,4 +87,5 @@ async fn shutting_down_ends_every_way_of_waiting() {
     }
     assert_eq!(forgotten.await.expect_err("stopped").code, "engine_stopped");
     drop(pieces);
+    assert!(!engine.is_alive());
 }

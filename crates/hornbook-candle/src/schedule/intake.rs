@@ -1,5 +1,6 @@
 //! From requests to sequences that can be scheduled.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -54,7 +55,7 @@ impl Intake {
             let _ = reply.send(Err(answer::cancelled()));
             return None;
         }
-        let prompt = match self.prompt(&request) {
+        let prompt = match contained(|| self.prompt(&request)) {
             Ok(prompt) => prompt,
             Err(error) => {
                 drop(queued);
@@ -106,5 +107,27 @@ impl Intake {
             Input::Messages(messages) => self.chat.encode(messages, &self.tokenizer),
             Input::Text(text) => encode_text(text, &self.tokenizer),
         }
+    }
+}
+
+/// What comes of reading one prompt. Prompts are hostile, and libraries may have faults: a panic is
+/// one prompt's failure, and not the end of everybody's.
+fn contained<T>(read: impl FnOnce() -> Result<T, CompletionError>) -> Result<T, CompletionError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        Err(answer::bad_prompt(&PromptError::Tokenize("the tokenizer panicked".to_owned())))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use hornbook_inference::ErrorClass;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_one_prompt_s_failure() {
+        assert!(matches!(contained(|| Ok(7)), Ok(7)));
+        let error = contained::<()>(|| panic!("a fault in a library")).expect_err("it failed");
+        assert_eq!((error.class, error.code), (ErrorClass::Permanent, "bad_prompt"));
     }
 }
