@@ -15,6 +15,8 @@
 //! The same prompt, sampling, seed and file give the same answer on the same instruction set,
 //! whatever else is in a pass, however many slots and threads there are: every row is computed
 //! by itself, each sum in one fixed order.
+//!
+//! `docs/ENGINE.md` tells all of it in two pages, and where to add what.
 
 mod config;
 mod device;

@@ -15,7 +15,7 @@ use crate::LoadError;
 pub(crate) use directory::{GgufFile, TensorInfo};
 pub(crate) use value::{MetadataExt, Value};
 
-/// Largest model file; a larger one would not fit once its weights are 32-bit floats.
+/// Largest model file; it is held in memory beside the packed weights while it is loaded.
 pub(crate) const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
 /// Most entries of metadata.
 pub(crate) const METADATA_ENTRIES_MAX: u64 = 4_096;
@@ -36,7 +36,7 @@ pub(crate) type Metadata = BTreeMap<String, Value>;
 /// A file's bytes with the hash of exactly those bytes.
 ///
 /// The file is read, not mapped: what is hashed is what is parsed, whatever happens to the
-/// file afterwards, and the copy is dropped once the weights are floats.
+/// file afterwards, and the copy is dropped once the weights are packed.
 pub(crate) struct ModelBytes {
     pub(crate) bytes: Vec<u8>,
     pub(crate) sha256: String,
