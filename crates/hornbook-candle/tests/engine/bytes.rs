@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use futures_util::future::join_all;
-use hornbook_candle::{Engine, EngineConfig};
+use hornbook_candle::{Engine, EngineConfig, InstructionSet};
 use hornbook_inference::{Backend, Completion, CompletionRequest};
 
 use crate::tiny::{Tiny, request, without_cached};
@@ -64,11 +64,20 @@ const WAYS: [Way; 7] = [
     Way { at_once: 1, threads: 2, shares: true, kv_contexts: None },
 ];
 
-fn engine(model: &Path, way: Way, context_tokens: usize, context_bytes: u64) -> Engine {
-    let mut config = EngineConfig::new(model);
+/// A model and what is asked of it.
+struct Case<'a> {
+    model: &'a Path,
+    set: Option<InstructionSet>,
+    requests: &'a [CompletionRequest],
+    context_tokens: usize,
+}
+
+fn engine(case: &Case<'_>, way: Way, context_bytes: u64) -> Engine {
+    let mut config = EngineConfig::new(case.model);
+    config.instruction_set = case.set;
     config.slots = way.at_once;
     config.threads = Some(way.threads);
-    config.context_tokens = context_tokens;
+    config.context_tokens = case.context_tokens;
     config.share_prefixes = way.shares;
     config.kv_memory_bytes = way.kv_contexts.map(|contexts| contexts * context_bytes);
     Engine::load(config).expect("the model loads")
@@ -84,15 +93,15 @@ async fn answers(engine: &Engine, requests: &[CompletionRequest], way: Way) -> V
     answers
 }
 
-async fn compare(model: &Path, ways: &[Way], requests: &[CompletionRequest], context: usize) {
+async fn compare(case: Case<'_>, ways: &[Way]) {
     let mut expected: Option<Vec<Completion>> = None;
     let mut context_bytes = 0;
     for way in ways {
-        let engine = engine(model, *way, context, context_bytes);
+        let engine = engine(&case, *way, context_bytes);
         if context_bytes == 0 {
             context_bytes = engine.kv_bytes() / way.at_once as u64;
         }
-        let found = answers(&engine, requests, *way).await;
+        let found = answers(&engine, case.requests, *way).await;
         let load = engine.load().expect("figures");
         assert_eq!((load.running_sequences, load.kv_pages_held, load.queued_prompts), (0, 0, 0));
         assert_eq!(load.cached_tokens > 0, way.shares, "{way:?}");
@@ -115,7 +124,25 @@ async fn answers_are_the_same_bytes() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let model = directory.path().join("tiny.gguf");
     std::fs::write(&model, Tiny::new().bytes()).expect("the file is written");
-    compare(&model, &WAYS, &requests(60, 60), 512).await;
+    let requests = requests(60, 60);
+    compare(Case { model: &model, set: None, requests: &requests, context_tokens: 512 }, &WAYS)
+        .await;
+}
+
+/// Of small files in quantised types, so that tiles are compared where no real model is at hand.
+#[tokio::test]
+async fn answers_of_tiles_are_the_same_bytes_on_every_instruction_set() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/architectures");
+    // One token a byte: short prompts fill the context of these files.
+    let requests = requests(15, 40);
+    for file in ["llama-q4_1.gguf", "llama-q4_k_m.gguf", "qwen3-q8_0.gguf"] {
+        let model = fixtures.join(file);
+        for set in InstructionSet::ALL.into_iter().filter(|set| set.is_available()) {
+            let case =
+                Case { model: &model, set: Some(set), requests: &requests, context_tokens: 256 };
+            compare(case, &WAYS[..5]).await;
+        }
+    }
 }
 
 /// Of the real model: fewer ways, as each loads it anew and computes for seconds.
@@ -126,5 +153,6 @@ async fn the_real_model_s_answers_are_the_same_bytes() {
         eprintln!("SKIPPED: HORNBOOK_TEST_MODEL names no model file");
         return;
     };
-    compare(model.as_ref(), &WAYS[..5], &requests(60, 24), 256).await;
+    let (model, requests) = (model.as_ref(), requests(60, 24));
+    compare(Case { model, set: None, requests: &requests, context_tokens: 256 }, &WAYS[..5]).await;
 }
