@@ -12,6 +12,7 @@ mod half;
 mod isa;
 mod lanes;
 mod matmul;
+mod memory;
 mod pack;
 mod panel;
 mod quantise;

@@ -40,9 +40,9 @@ pub(crate) struct HostAttention {
 }
 
 impl HostAttention {
-    /// Room for `pages` pages.
-    pub(crate) fn new(shape: HeadShape, pages: usize) -> Self {
-        Self { pages: KvPages::new(shape, pages), plan: Plan::default() }
+    /// Room for `pages` pages; an error where there is no such room.
+    pub(crate) fn new(shape: HeadShape, pages: usize) -> std::io::Result<Self> {
+        Ok(Self { pages: KvPages::new(shape, pages)?, plan: Plan::default() })
     }
 }
 

@@ -47,14 +47,16 @@ impl Holding {
         shape: &ModelShape,
         pages: usize,
     ) -> Result<Box<dyn Attention>, LoadError> {
-        let Self::Tensors(device) = self else {
-            return Ok(Box::new(HostAttention::new(shape.heads(), pages)));
+        let no_room = |detail: String| LoadError::Start {
+            detail: format!("no room for keys and values: {detail}"),
         };
-        match CandleAttention::new(shape.heads(), pages, device) {
-            Ok(attention) => Ok(Box::new(attention)),
-            Err(error) => Err(LoadError::Start {
-                detail: format!("no room for keys and values: {}", ComputeError::from(error)),
-            }),
-        }
+        let Self::Tensors(device) = self else {
+            let attention = HostAttention::new(shape.heads(), pages);
+            return Ok(Box::new(attention.map_err(|error| no_room(error.to_string()))?));
+        };
+        let attention = CandleAttention::new(shape.heads(), pages, device);
+        let attention =
+            attention.map_err(|error| no_room(ComputeError::from(error).to_string()))?;
+        Ok(Box::new(attention))
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::kernel::lanes::{Half16, Kernel, LANES, Lanes};
+use crate::kernel::memory::Memory;
 use crate::kernel::rows::{HeadPreparation, HeadRows, ROWS_PER_THREAD, SharedHeads};
 use crate::kernel::shared::SharedSlice;
 use crate::kernel::{Crew, lanes};
@@ -11,10 +12,6 @@ use super::plan::{Place, Plan};
 
 /// Positions in a page: one vector of a key's numbers.
 pub(crate) const PAGE_POSITIONS: usize = LANES;
-
-/// What blocks begin at a multiple of: a line of the cache.
-const ALIGN_BYTES: usize = 64;
-const ALIGN_HALVES: usize = ALIGN_BYTES / size_of::<u16>();
 
 /// Number of a page: all layers' keys and values of sixteen positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,25 +63,22 @@ impl HeadShape {
     }
 }
 
-/// Keys and values of all pages: 16-bit floats, `[layers, pages, kv_heads, keys then values]`,
+/// Keys and values of all pages: 16-bit floats, `[pages, layers, kv_heads, keys then values]`,
 /// the last in blocks.
 ///
-/// The memory is asked for at once; the operating system commits it when it is first written.
+/// The memory is asked for at once; the operating system commits it when it is first written. All
+/// layers of a page lie together, so that no more is committed than the pages in use.
 pub(crate) struct KvPages {
-    halves: Vec<u16>,
-    /// Halves before the first aligned one.
-    skipped: usize,
+    blocks: Memory<Block>,
     shape: HeadShape,
     pages: usize,
 }
 
 impl KvPages {
-    /// Room for `pages` pages, all zero.
-    pub(crate) fn new(shape: HeadShape, pages: usize) -> Self {
-        let halves = shape.layers * pages * shape.kv_heads * 2 * shape.head_blocks() * BLOCK_HALVES;
-        let halves = vec![0; halves + ALIGN_HALVES];
-        let skipped = halves.as_ptr().align_offset(ALIGN_BYTES).min(ALIGN_HALVES);
-        Self { halves, skipped, shape, pages }
+    /// Room for `pages` pages, all zero; an error where there is no such room.
+    pub(crate) fn new(shape: HeadShape, pages: usize) -> std::io::Result<Self> {
+        let blocks = Memory::new(pages * shape.layers * shape.kv_heads * 2 * shape.head_blocks())?;
+        Ok(Self { blocks, shape, pages })
     }
 
     /// The sizes that it was made for.
@@ -96,18 +90,20 @@ impl KvPages {
     /// can then be written there without touching the first page.
     pub(crate) fn copy_page(&mut self, from: PageId, to: PageId, positions: usize) {
         let positions = positions.min(PAGE_POSITIONS);
+        let head_blocks = self.shape.head_blocks();
         for layer in 0..self.shape.layers {
             for kv_head in 0..self.shape.kv_heads {
-                let from = self.skipped + self.head(layer, from, kv_head).start;
-                let to = self.skipped + self.head(layer, to, kv_head).start;
-                for vector in 0..2 * self.shape.head_blocks() * LANES {
-                    let is_key = vector < self.shape.head_blocks() * LANES;
-                    let is_copied = is_key || vector % LANES < positions;
-                    let length = if is_key { positions } else { LANES };
-                    if is_copied {
-                        let start = from + vector * LANES;
-                        self.halves.copy_within(start..start + length, to + vector * LANES);
+                let from = self.head(layer, from, kv_head).start;
+                let to = self.head(layer, to, kv_head).start;
+                let blocks = self.blocks.as_mut_slice();
+                for block in 0..head_blocks {
+                    let keys = blocks[from + block];
+                    for (to, from) in blocks[to + block].iter_mut().zip(&keys) {
+                        to[..positions].copy_from_slice(&from[..positions]);
                     }
+                    let values = blocks[from + head_blocks + block];
+                    blocks[to + head_blocks + block][..positions]
+                        .copy_from_slice(&values[..positions]);
                 }
             }
         }
@@ -123,12 +119,13 @@ impl KvPages {
         heads: HeadRows<'_>,
     ) {
         let places = plan.places();
-        let starts: Vec<usize> =
-            places.iter().map(|place| self.head(layer, place.page, 0).start).collect();
+        let start = |place: &Place| self.head(layer, place.page, 0).start * BLOCK_HALVES;
+        let starts: Vec<usize> = places.iter().map(start).collect();
         let heads = SharedHeads::new(&self.shape, heads);
         assert_eq!(heads.rows(), places.len(), "a plan is made for its rows");
         let shape = self.shape;
-        let halves = &SharedSlice::new(&mut self.halves[self.skipped..]);
+        let halves = self.blocks.as_mut_slice().as_flattened_mut().as_flattened_mut();
+        let halves = &SharedSlice::new(halves);
         crew.team.run(places.len(), ROWS_PER_THREAD, |rows| {
             lanes::run(
                 crew.isa,
@@ -149,29 +146,24 @@ impl KvPages {
     #[inline(always)]
     pub(super) fn keys(&self, layer: usize, page: PageId, kv_head: usize) -> &[Block] {
         let head = self.head(layer, page, kv_head);
-        &self.blocks(head)[..self.shape.head_blocks()]
+        &self.blocks.as_slice()[head][..self.shape.head_blocks()]
     }
 
     /// One head's values in a page, `[head_blocks]`.
     #[inline(always)]
     pub(super) fn values(&self, layer: usize, page: PageId, kv_head: usize) -> &[Block] {
         let head = self.head(layer, page, kv_head);
-        &self.blocks(head)[self.shape.head_blocks()..]
+        &self.blocks.as_slice()[head][self.shape.head_blocks()..]
     }
 
-    #[inline(always)]
-    fn blocks(&self, range: Range<usize>) -> &[Block] {
-        self.halves[self.skipped..][range].as_chunks().0.as_chunks().0
-    }
-
-    /// Where a page's keys and values of one layer and head lie, from the first aligned half.
+    /// Which blocks are a page's keys and values of one layer and head.
     #[inline(always)]
     fn head(&self, layer: usize, page: PageId, kv_head: usize) -> Range<usize> {
         let page = page.0 as usize;
         assert!(page < self.pages, "page {page} of {}", self.pages);
-        let halves = 2 * self.shape.head_blocks() * BLOCK_HALVES;
-        let start = ((layer * self.pages + page) * self.shape.kv_heads + kv_head) * halves;
-        start..start + halves
+        let blocks = 2 * self.shape.head_blocks();
+        let start = ((page * self.shape.layers + layer) * self.shape.kv_heads + kv_head) * blocks;
+        start..start + blocks
     }
 }
 

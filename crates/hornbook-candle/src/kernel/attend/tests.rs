@@ -159,7 +159,7 @@ proptest! {
         let (before, tails) = world.parts();
         for isa in available() {
             let crew = Crew { team: &team, isa };
-            let mut pages = KvPages::new(world.shape, PAGES);
+            let mut pages = KvPages::new(world.shape, PAGES).expect("there is memory");
             let tables = world.tables();
             world.pass(crew, &mut pages, &tables, &before);
             let together = world.pass(crew, &mut pages, &tables, &tails);
@@ -172,7 +172,7 @@ proptest! {
             let elsewhere = World { stride: world.stride + 2, ..world.clone() };
             let tables = elsewhere.tables();
             let crew = Crew { team: &alone, isa };
-            let mut pages = KvPages::new(world.shape, PAGES);
+            let mut pages = KvPages::new(world.shape, PAGES).expect("there is memory");
             for row in &before {
                 elsewhere.pass(crew, &mut pages, &tables, &[*row]);
             }
@@ -194,7 +194,7 @@ fn wider_vectors_change_no_bit() {
     let found: Vec<Vec<f32>> = fused
         .map(|isa| {
             let crew = Crew { team: &team, isa };
-            let mut pages = KvPages::new(shape, PAGES);
+            let mut pages = KvPages::new(shape, PAGES).expect("there is memory");
             world.pass(crew, &mut pages, &world.tables(), &before);
             world.pass(crew, &mut pages, &world.tables(), &tails)
         })
@@ -244,7 +244,7 @@ fn copied_positions_are_attended_to_and_no_others() {
     for shared in [1, 4, 15, 16] {
         let length = PAGE_POSITIONS + shared;
         let world = World { shape, sequences: vec![(60, 0), (60, 3)], tail: 1, stride: 1 };
-        let mut pages = KvPages::new(shape, PAGES);
+        let mut pages = KvPages::new(shape, PAGES).expect("there is memory");
         let row = |sequence, position| Position { sequence, position };
         let first: Vec<PageId> = [9, 8, 7, 6].map(PageId).into();
         let rows: Vec<Position> = (0..48).map(|position| row(0, position)).collect();

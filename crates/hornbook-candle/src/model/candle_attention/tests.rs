@@ -120,7 +120,7 @@ proptest! {
         stride in (0_usize..32).prop_map(|half| 2 * half + 1),
     ) {
         let bench = Bench::new(shape, lengths.len(), stride);
-        let mut host = HostAttention::new(shape, PAGES);
+        let mut host = HostAttention::new(shape, PAGES).expect("there is memory");
         let (mut together, mut alone) = (bench.candle(), bench.candle());
         let part = |from_end: bool| -> Vec<Position> {
             let of = |(sequence, length): (usize, &usize)| {
@@ -165,7 +165,7 @@ fn a_copied_page_goes_on_by_itself() {
     let mut untouched = bench.candle();
     bench.pass(&mut untouched, &Bench::rows(0, 0..25), 1.0);
     assert_eq!(kept, bench.pass(&mut untouched, &Bench::rows(0, 25..26), 1.0));
-    let mut host = HostAttention::new(SHAPE, PAGES);
+    let mut host = HostAttention::new(SHAPE, PAGES).expect("there is memory");
     bench.pass(&mut host, &Bench::rows(0, 0..25), 1.0);
     host.copy_page(bench.tables[0][1], copy, 20 - PAGE_POSITIONS).expect("it copies");
     let expected = bench.pass(&mut host, &next, 1.0);
@@ -191,7 +191,8 @@ fn values_beyond_16_bits_are_the_largest_there_as_in_the_kernels() {
     let bench = Bench::new(SHAPE, 1, 1);
     let rows = Bench::rows(0, 0..5);
     let found = bench.pass(&mut bench.candle(), &rows, 1e9);
-    let expected = bench.pass(&mut HostAttention::new(SHAPE, PAGES), &rows, 1e9);
+    let expected =
+        bench.pass(&mut HostAttention::new(SHAPE, PAGES).expect("there is memory"), &rows, 1e9);
     for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
         assert!((found - expected).abs() < 65_504.0 * TOLERANCE, "{found} is not {expected}");
     }
