@@ -1,22 +1,19 @@
 //! The model's own chat template.
 
 use hornbook_inference::ChatMessage;
-use minijinja::{Environment, Error, ErrorKind, Value, context};
+use minijinja::{Value, context};
 
 use crate::LoadError;
 use crate::gguf::{Metadata, MetadataExt};
 
 use super::TextTokenizer;
-use super::deep::with_deep_stack;
+use super::metered::MeteredTemplate;
 use super::shield;
 
-/// Steps that rendering a template may take; a template is as hostile as the file it came in.
-const FUEL: u64 = 200_000;
 /// Longest template, in bytes; the longest published ones have a quarter of it.
 const TEMPLATE_BYTES_MAX: u64 = 64 * 1024;
 /// Longest prompt that a template may render, in bytes.
 const RENDERED_BYTES_MAX: usize = 4 * 1024 * 1024;
-const NAME: &str = "chat";
 const ROLES: [&str; 3] = ["system", "user", "assistant"];
 
 /// Why messages could not become a prompt.
@@ -42,35 +39,23 @@ pub(crate) fn encode_text(text: &str, tokenizer: &TextTokenizer) -> Result<Vec<u
 
 /// A parsed chat template.
 pub(crate) struct ChatTemplate {
-    environment: Environment<'static>,
+    template: MeteredTemplate,
 }
 
 impl ChatTemplate {
     /// Parses the template that the file carries.
     pub(crate) fn read(metadata: &Metadata) -> Result<Self, LoadError> {
-        let source = metadata.text("tokenizer.chat_template")?;
-        let mut environment = Environment::new();
-        // As the Hugging Face libraries set up Jinja for chat templates.
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment
-            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_fuel(Some(FUEL));
-        environment.add_function("raise_exception", |message: String| -> Result<(), _> {
-            Err(Error::new(ErrorKind::InvalidOperation, message))
-        });
         let key = "tokenizer.chat_template";
+        let source = metadata.text(key)?;
         LoadError::check_limit(
             "the chat template, in bytes,",
             source.len() as u64,
             TEMPLATE_BYTES_MAX,
         )?;
-        // The parser goes as deep as a chain of operators is long.
-        with_deep_stack(|| environment.add_template_owned(NAME, source.to_owned()))
+        let template = MeteredTemplate::new(source)
             .map_err(|detail| LoadError::Start { detail })?
-            .map_err(|error| LoadError::malformed(key, error.to_string()))?;
-        Ok(Self { environment })
+            .map_err(|detail| LoadError::malformed(key, detail))?;
+        Ok(Self { template })
     }
 
     /// Tokens of a conversation that the model is to continue.
@@ -104,18 +89,13 @@ impl ChatTemplate {
     }
 
     fn render(&self, messages: Vec<Value>, begin: &str, end: &str) -> Result<String, PromptError> {
-        let render = || {
-            self.environment.get_template(NAME)?.render(context! {
-                messages,
-                add_generation_prompt => true,
-                bos_token => begin,
-                eos_token => end,
-            })
+        let variables = context! {
+            messages,
+            add_generation_prompt => true,
+            bos_token => begin,
+            eos_token => end,
         };
-        // Values that a loop nests into each other are dropped as deep as it went.
-        with_deep_stack(|| render().map_err(|error| error.to_string()))
-            .flatten()
-            .map_err(PromptError::Template)
+        self.template.render(variables).map_err(PromptError::Template)
     }
 }
 

@@ -4,6 +4,7 @@ mod bytes;
 mod chat;
 mod deep;
 mod marks;
+mod metered;
 mod pieces;
 mod shield;
 mod tokenizer;
