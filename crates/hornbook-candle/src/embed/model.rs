@@ -1,6 +1,7 @@
 //! A loaded embedding model: texts in, vectors out.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +23,9 @@ use crate::kernel::{Crew, Isa, Team};
 
 /// Tokens of a pass, from which on it is full; a single text may have more.
 const PASS_TOKENS: usize = 256;
+/// Text of one request, in bytes, after which another request has its turn: a few passes. A single
+/// text may have more.
+const TURN_BYTES: usize = 4 * 1024;
 
 /// What becomes of a text that is longer than the model takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +54,8 @@ pub struct TextEmbedding {
 #[derive(Clone)]
 pub struct EmbeddingModel {
     inner: Arc<Inner>,
-    /// One request computes at a time; the others wait in their callers' futures.
+    /// One request computes at a time; the others wait in their callers' futures, and each has a
+    /// turn before any has a second one.
     turn: Arc<Semaphore>,
 }
 
@@ -159,6 +164,48 @@ impl EmbeddingModel {
         self.inner.pass(&mut pass, &mut scratch, &mut found)?;
         Ok(found)
     }
+
+    /// Embeds some of a request's texts, once nobody else computes.
+    async fn take_turn(
+        &self,
+        texts: &Arc<Vec<String>>,
+        range: Range<usize>,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<Embedding>, EmbedError> {
+        let turn = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(EmbedError::Cancelled),
+            turn = Arc::clone(&self.turn).acquire_owned() => turn.map_err(failed)?,
+        };
+        // The thread does not see this future dropped, but this token cancelled.
+        let dropped = cancel.child_token();
+        let _guard = dropped.clone().drop_guard();
+        let (model, texts) = (self.clone(), Arc::clone(texts));
+        let found = tokio::task::spawn_blocking(move || {
+            let found = model.embed_texts(&texts[range], Overlong::Refuse, &dropped);
+            drop(turn);
+            found
+        });
+        let found = found.await.map_err(failed)??.into_iter();
+        Ok(found
+            .map(|text| Embedding { vector: text.vector, tokens: text.tokens as u64 })
+            .collect())
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> EmbedError {
+    EmbedError::Failed { detail: error.to_string() }
+}
+
+/// The texts from `start` on that one turn computes.
+fn turn_of(texts: &[String], start: usize) -> Range<usize> {
+    let mut bytes = 0;
+    let taken = texts[start..].iter().take_while(|text| {
+        let is_room = bytes < TURN_BYTES;
+        bytes += text.len();
+        is_room
+    });
+    start..start + taken.count()
 }
 
 /// A text that is to be embedded.
@@ -225,27 +272,13 @@ impl Embedder for EmbeddingModel {
         let model = self.clone();
         async move {
             let EmbeddingRequest { texts, cancel } = request;
-            let turn = Arc::clone(&model.turn).acquire_owned();
-            let turn = tokio::select! {
-                biased;
-                () = cancel.cancelled() => return Err(EmbedError::Cancelled.into()),
-                turn = turn => turn.map_err(|error| EmbedError::Failed { detail: error.to_string() })?,
-            };
-            // The thread does not see this future dropped, but this token cancelled.
-            let dropped = cancel.child_token();
-            let _guard = dropped.clone().drop_guard();
-            let found = tokio::task::spawn_blocking(move || {
-                let found = model.embed_texts(&texts, Overlong::Refuse, &dropped);
-                drop(turn);
-                found
-            });
-            let found = found
-                .await
-                .map_err(|error| EmbedError::Failed { detail: error.to_string() })??;
-            Ok(found
-                .into_iter()
-                .map(|text| Embedding { vector: text.vector, tokens: text.tokens as u64 })
-                .collect())
+            let texts = Arc::new(texts);
+            let mut found = Vec::with_capacity(texts.len());
+            while found.len() < texts.len() {
+                let turn = turn_of(&texts, found.len());
+                found.extend(model.take_turn(&texts, turn, &cancel).await?);
+            }
+            Ok(found)
         }
         .boxed()
     }

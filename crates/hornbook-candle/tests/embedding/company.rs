@@ -82,7 +82,7 @@ async fn cancelled_requests_end_early() {
         let model = model.clone();
         async move { model.embed(slow).await }
     });
-    // Waits for its turn, which the running request gives up only when it ends.
+    // May have to wait for its turn.
     let waiting = model.embed(request(&["x"]));
     tokio::pin!(waiting);
     let early = tokio::time::timeout(std::time::Duration::from_millis(20), &mut waiting).await;
@@ -95,4 +95,35 @@ async fn cancelled_requests_end_early() {
     let stale = CancellationToken::new();
     stale.cancel();
     assert_eq!(model.embed_texts(&["x"], Overlong::Cut, &stale), Err(EmbedError::Cancelled));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_request_has_its_turn_while_a_large_one_is_under_way() {
+    let model = fixture::model();
+    let texts = vec!["the cat sat on the mat"; 200_000];
+    let slow = request(&texts);
+    let cancel = slow.cancel.clone();
+    let running = tokio::spawn({
+        let model = model.clone();
+        async move { model.embed(slow).await }
+    });
+    for _ in 0..3 {
+        let found = model.embed(request(&["x"])).await.expect("a vector");
+        assert_eq!(found.len(), 1);
+    }
+    assert!(!running.is_finished(), "nobody waited for the end of the large one");
+    cancel.cancel();
+    assert!(running.await.expect("no panic").is_err());
+}
+
+#[tokio::test]
+async fn turns_change_nothing_and_leave_nothing_out() {
+    let model = fixture::model();
+    let texts: Vec<String> =
+        (0..300).map(|number| format!("the cat {number} ").repeat(3)).collect();
+    let asked: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let found = model.embed(request(&asked)).await.expect("vectors");
+    let at_once = model.embed_texts(&texts, Overlong::Refuse, &CancellationToken::new());
+    let at_once: Vec<_> = at_once.expect("vectors").into_iter().map(|text| text.vector).collect();
+    assert_eq!(found.into_iter().map(|text| text.vector).collect::<Vec<_>>(), at_once);
 }
