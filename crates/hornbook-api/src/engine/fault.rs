@@ -127,6 +127,11 @@ impl From<Problem> for Fault {
 
 impl From<CompletionError> for Fault {
     fn from(error: CompletionError) -> Self {
+        if error.class == ErrorClass::Permanent
+            && let Some((field, detail)) = field_at_fault(&error.message)
+        {
+            return Self::value(field, detail);
+        }
         let seconds = error.retry_after.map_or(RETRY_AFTER_SECONDS, |wait| wait.as_secs().max(1));
         let (status, code) = match error.class {
             ErrorClass::TooLong => (StatusCode::BAD_REQUEST, "context_length_exceeded"),
@@ -150,6 +155,12 @@ impl From<CompletionError> for Fault {
             _ => fault,
         }
     }
+}
+
+/// A field that only a model could find at fault, and what it said: backends name fields as jobs do,
+/// `/sampling/logit_bias names token 7`.
+fn field_at_fault(message: &str) -> Option<(&str, &str)> {
+    message.strip_prefix("/sampling/")?.split_once(' ')
 }
 
 /// A JSON pointer as OpenAI spells the way to a field: `/messages/0/content` is
@@ -189,6 +200,23 @@ mod tests {
         assert_eq!(param("/messages/0/content"), "messages[0].content");
         assert_eq!(param("/temperature"), "temperature");
         assert_eq!(param(""), "");
+    }
+
+    #[test]
+    fn a_field_that_the_model_refuses_is_named_as_the_client_did() {
+        let error = CompletionError {
+            class: ErrorClass::Permanent,
+            code: "bad_sampling",
+            message: "/sampling/logit_bias names token 9; the model has 8".to_owned(),
+            retry_after: None,
+        };
+        let fault = Fault::from(error);
+        assert_eq!(fault.status, StatusCode::BAD_REQUEST);
+        let expected = json!({"error": {
+            "message": "logit_bias: names token 9; the model has 8",
+            "type": "invalid_request_error", "param": "logit_bias", "code": "invalid_value"
+        }});
+        assert_eq!(fault.body(), expected);
     }
 
     #[test]
