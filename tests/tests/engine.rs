@@ -266,6 +266,11 @@ async fn an_engine_that_could_not_be_used_does_not_start() {
     assert!(refused.stderr.contains("16"), "{}", refused.stderr);
     assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
     cli.run("engine --isa mmx --model", &[&model]).await.exits(2);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listen = format!("engine --listen {} --model none --data-dir", taken.local_addr().unwrap());
+    let refused = cli.run(&listen, &[directory.path()]).await.exits(1);
+    let said = &refused.stderr;
+    assert!(said.contains("in use"), "it does not read a model before it has its port: {said}");
     let missing = cli.run("engine --model none --data-dir", &[directory.path()]).await.exits(1);
     assert!(missing.stderr.contains("hornbook model pull"), "{}", missing.stderr);
     let missing =

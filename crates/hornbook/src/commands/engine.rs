@@ -1,5 +1,6 @@
 //! `hornbook engine`: a local model for others, over OpenAI's protocol and without a database.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use hornbook_inference::{Secret, SharedBackend, SharedEmbedder};
 use hornbook_types::SystemClock;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,8 @@ use crate::wiring::{load_file, stop_signal};
 
 /// Longest wait for clients to read that their answers were given up.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// Connections that wait to be accepted, as many as a listener of tokio's has.
+const BACKLOG: u32 = 1_024;
 
 /// Serves until asked to stop.
 pub(crate) async fn run(config: EngineServerConfig) -> Outcome {
@@ -33,11 +36,12 @@ pub(crate) async fn run(config: EngineServerConfig) -> Outcome {
         )));
     }
     let (listen, drain) = (config.listen, config.drain);
+    let unheard = |error| Failure::error(format!("listening on {listen}: {error}"));
+    // Loading takes long, so an address that is taken is found before; nobody is let in until after.
+    let socket = bind(listen).map_err(unheard)?;
     let loading = tokio::task::spawn_blocking(move || load(config));
     let (backend, embedder) = loading.await.context("loading the model")??;
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|error| Failure::error(format!("listening on {listen}: {error}")))?;
+    let listener = socket.listen(BACKLOG).map_err(unheard)?;
     let address = listener.local_addr().context("listening")?;
     let (stop, give_up) = (CancellationToken::new(), CancellationToken::new());
     let state = EngineState::new(EngineParts {
@@ -55,6 +59,15 @@ pub(crate) async fn run(config: EngineServerConfig) -> Outcome {
     stop.cancel();
     finish(server, drain, &give_up).await;
     Ok(())
+}
+
+/// Takes the address without letting anybody in.
+fn bind(listen: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As a listener of tokio's: an engine that starts again need not wait for old connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(listen)?;
+    Ok(socket)
 }
 
 /// Lets answers under way finish; those that take longer are given up, and their clients told.
