@@ -65,26 +65,43 @@ async fn outcome(path: &Path) -> String {
         Err(error) => return format!("refused: {}", kind(&error)),
     };
     let mut answered = 0;
-    for text in TEXTS {
+    let mut refused = "";
+    for (text, sampling) in TEXTS.into_iter().zip(samplings()) {
         for input in [Input::user(text), Input::Text(text.to_owned())] {
-            let sampling = Sampling { max_tokens: NEW_TOKENS, ..Sampling::default() };
             let request = CompletionRequest {
                 input,
-                sampling,
+                sampling: sampling.clone(),
                 seed: 1,
-                logprobs: None,
+                logprobs: (sampling.top_k != 1).then_some(2),
                 cancel: CancellationToken::new(),
             };
             match engine.complete(request).await {
                 Ok(_) => answered += 1,
                 // The engine's thread ended: that is a find, whatever ended it.
                 Err(error) if error.code == "engine_died" => std::process::abort(),
-                Err(_) => (),
+                Err(error) => refused = error.code,
             }
         }
         engine.count_tokens(text);
     }
-    if answered > 0 { "loaded and answered".to_owned() } else { "loaded".to_owned() }
+    if answered > 0 { "loaded and answered".to_owned() } else { format!("loaded: {refused}") }
+}
+
+/// As it is by default; the likeliest token; everything else that can be set.
+fn samplings() -> [Sampling; TEXTS.len()] {
+    let usual = Sampling { max_tokens: NEW_TOKENS, ..Sampling::default() };
+    let likeliest = Sampling { top_k: 1, ..usual.clone() };
+    let every = Sampling {
+        temperature: 2.0,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.01,
+        frequency_penalty: 2.0,
+        presence_penalty: -2.0,
+        min_tokens: 2,
+        ..usual.clone()
+    };
+    [usual, likeliest, every]
 }
 
 fn kind(error: &LoadError) -> &'static str {

@@ -21,7 +21,7 @@ const SOUND: [&[u8]; 8] = fixtures!(
     "llama-q5"
 );
 /// Words that some part of the loader looks for, and templates that ask for much.
-const WORDS: [&str; 26] = [
+const WORDS: [&str; 32] = [
     "",
     "llama",
     "qwen2",
@@ -43,6 +43,12 @@ const WORDS: [&str; 26] = [
     "{% macro f(n) %}{{ f([n]) }}{% endmacro %}{{ f(messages) }}",
     "{% set ns = namespace(x='abc') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
     "{% set ns = namespace(x=[]) %}{% for i in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}",
+    "{% set x = [[messages, messages], [messages, messages]] %}{{ x * 9 ~ x }}{{ x == x }}{{ x|tojson }}",
+    "{% set ns = namespace(x=messages) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+    "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}{{ loop }}{{ self }}{{ caller() }}",
+    "{{ 'abc'.count('') }}{{ 'abc'.split('') }}{{ 'abc'.replace('', '') }}{{ ''.join([]) }}{{ 'a'.format() }}",
+    "{% for m in messages recursive %}{{ loop(messages) }}{{ loop.changed(loop) }}{% endfor %}",
+    "{% set a, (b, c) = messages %}{% with x = a, y = b %}{{ x[::-1] ~ y[9:1:-3] }}{% endwith %}{% filter tojson %}{% endfilter %}",
     "{{ messages|map('upper')|list|join|replace('', 'aaaaaaaaaaaaaaaaaa') }}",
     "{{ (1, 2)[::0] }}",
     "{{ 2 ** 99999999 }}{{ 1 // 0 }}{{ 1 % 0 }}",

@@ -74,7 +74,7 @@ impl Model {
             true => Some(loader.linear("output.weight", vocabulary, shape.hidden)?),
             false => None,
         };
-        let rope = RopeTable::new(positions, &shape, &loader.rope_factors(&shape)?);
+        let rope = RopeTable::new(positions, &shape, &loader.rope_factors(&shape)?)?;
         loader.refuse_unused()?;
         Ok(Self { shape, layers, embedding, output_norm, output, rope, vocabulary })
     }

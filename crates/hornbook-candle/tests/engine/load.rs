@@ -4,7 +4,7 @@ use std::error::Error;
 
 use hornbook_candle::{Engine, EngineConfig, LoadError, SLOTS_MAX};
 
-use crate::tiny::{HIDDEN, Meta, Tiny, load_bytes};
+use crate::tiny::{HIDDEN, Meta, Tiny, greedy, load_bytes, request};
 
 fn refusal(tiny: &Tiny) -> LoadError {
     match tiny.load(|_| ()) {
@@ -162,6 +162,27 @@ fn numbers_that_are_not_finite_are_refused() {
             tiny.numbers(name)[3] = number;
             let message = refusal(&tiny).to_string();
             assert!(message.contains(name) && message.contains("not finite"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn finite_numbers_that_overflow_have_an_outcome() {
+    let names =
+        ["token_embd.weight", "blk.0.attn_k.weight", "blk.1.ffn_up.weight", "output.weight"];
+    for number in [f32::MAX, f32::MIN, 1e20, f32::MIN_POSITIVE / 2.0] {
+        for name in names.into_iter().chain(["blk.0.attn_norm.weight", "output_norm.weight"]) {
+            let mut tiny = Tiny::new();
+            tiny.numbers(name).fill(number);
+            let loaded = tiny.load(|_| ()).expect("the numbers are finite");
+            let mut measured = request("the the 12", 3, 1);
+            measured.logprobs = Some(3);
+            for request in [greedy("the the 12", 3), measured] {
+                match loaded.complete(request).await {
+                    Ok(answer) => assert!(answer.usage.completion_tokens <= 3),
+                    Err(error) => assert_eq!(error.code, "no_token", "{name} = {number}: {error}"),
+                }
+            }
         }
     }
 }

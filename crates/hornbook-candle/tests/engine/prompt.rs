@@ -66,6 +66,10 @@ async fn templates_that_fail_or_never_end_are_errors_of_the_prompt() {
     let templates = [
         "{{ raise_exception('not like this') }}",
         "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}",
+        "{% set ns = namespace(x='abc') %}{% for i in range(99) %}\
+         {% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+        "{{ 'a' * 100000000 ~ 'a' * 100000000 }}",
+        "{{ '%1000000000d' | format(1) }}",
         "{{ messages[7].content.nothing.there }}",
         "",
     ];
