@@ -19,7 +19,7 @@ use super::tokenizer::{EMBEDDING_TEXT_BYTES_MAX, Pieces};
 use super::weights::{self, Weights};
 use super::{EmbedError, EmbeddingLoadError, files};
 use crate::config::THREADS_MAX;
-use crate::kernel::{Crew, Isa, Team};
+use crate::kernel::{Crew, InstructionSet, Isa, Team};
 
 /// Tokens of a pass, from which on it is full; a single text may have more.
 const PASS_TOKENS: usize = 256;
@@ -81,14 +81,22 @@ impl EmbeddingModel {
     /// they are. This takes a part of a second and blocks.
     pub fn load(directory: impl AsRef<Path>) -> Result<Self, EmbeddingLoadError> {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self::load_with(directory, threads)
+        Self::load_with(directory, threads, None)
     }
 
-    /// As [`load`](Self::load), for so many threads.
+    /// As [`load`](Self::load), for so many threads and with kernels for `instruction_set`;
+    /// `None` takes the best that this processor has.
     pub fn load_with(
         directory: impl AsRef<Path>,
         threads: NonZeroUsize,
+        instruction_set: Option<InstructionSet>,
     ) -> Result<Self, EmbeddingLoadError> {
+        let isa = match instruction_set {
+            None => Isa::detect(),
+            Some(set) => Isa::new(set).ok_or_else(|| EmbeddingLoadError::Start {
+                detail: format!("this processor does not have the instruction set {set}"),
+            })?,
+        };
         let directory = directory.as_ref();
         let settings = Settings::read(directory)?;
         let pieces = Pieces::read(directory, &settings)?;
@@ -98,7 +106,6 @@ impl EmbeddingModel {
             .map_err(|error| EmbeddingLoadError::Start { detail: error.to_string() })?;
         let weights = Weights::read(&bytes, &settings, &team)?;
         drop(bytes);
-        let isa = Isa::detect();
         let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         tracing::info!(
             model = name,

@@ -18,7 +18,7 @@ pub(crate) use directory::{GgufFile, TensorInfo};
 pub(crate) use value::{MetadataExt, Value};
 
 /// Largest model file; it lies in memory whole while it is loaded.
-pub(crate) const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
+pub(crate) const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024 * 1024;
 /// Most entries of metadata.
 pub(crate) const METADATA_ENTRIES_MAX: u64 = 4_096;
 /// Most elements of one metadata array; the largest vocabularies have a quarter of it.

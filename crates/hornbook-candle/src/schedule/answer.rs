@@ -23,6 +23,12 @@ pub(crate) fn gone() -> CompletionError {
     error(ErrorClass::Endpoint, "engine_died", "the engine's thread ended; see the log".to_owned())
 }
 
+/// There is no room for the prompt though nothing else is under way.
+pub(super) fn no_room() -> CompletionError {
+    let message = "the memory for keys and values has no room for this prompt".to_owned();
+    error(ErrorClass::TooLong, "no_room", message)
+}
+
 /// The logits hold no finite number for this prompt.
 pub(super) fn no_token() -> CompletionError {
     let message = "the model computes no finite number for this prompt".to_owned();

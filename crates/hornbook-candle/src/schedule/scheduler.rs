@@ -84,7 +84,7 @@ impl<F: Forward> Scheduler<F> {
             } else if self.active.is_empty() {
                 // No prompt is longer than the context, which all pages together hold; this only
                 // keeps the impossible from waiting for ever.
-                ready.sequence.refuse(answer::gone());
+                ready.sequence.refuse(answer::no_room());
             } else {
                 self.head = Some(ready);
                 break;

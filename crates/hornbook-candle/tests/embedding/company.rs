@@ -24,7 +24,7 @@ proptest! {
         texts in proptest::collection::vec("[ a-zA-Z0-9.é数\\PC]{0,60}", 1..9),
     ) {
         let [one, three] = [1, 3].map(|threads| {
-            EmbeddingModel::load_with(fixture::directory(), NonZeroUsize::new(threads).unwrap())
+            EmbeddingModel::load_with(fixture::directory(), NonZeroUsize::new(threads).unwrap(), None)
                 .expect("the model loads")
         });
         let together = bits(&three, &texts);

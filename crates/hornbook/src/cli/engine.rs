@@ -17,6 +17,9 @@ pub(crate) struct EngineTuning {
     /// Threads that the engine computes with [default: one per core]
     #[arg(long, env = "HORNBOOK_THREADS", value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Tokens that a prompt and its answer may have together [default: 2048, or what the model has if less]
+    #[arg(long, env = "HORNBOOK_CONTEXT", value_name = "TOKENS")]
+    pub(crate) context: Option<usize>,
     /// Memory for keys and values, such as 512MiB [default: enough for all slots, at most 4GiB]
     #[arg(long, env = "HORNBOOK_KV_MEMORY", value_name = "BYTES")]
     pub(crate) kv_memory: Option<Bytes>,

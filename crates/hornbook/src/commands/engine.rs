@@ -92,7 +92,7 @@ fn read_key(file: &Path) -> Result<EngineKey, Failure> {
 
 /// Loads the models; takes seconds and blocks.
 fn load(config: EngineServerConfig) -> Result<(SharedBackend, Option<SharedEmbedder>), Failure> {
-    let threads = config.engine.threads;
+    let (threads, isa) = (config.engine.threads, config.engine.isa);
     let engine = load_file(config.engine).context("loading the model")?;
     let embedder = match config.embedding_model {
         None => None,
@@ -100,7 +100,7 @@ fn load(config: EngineServerConfig) -> Result<(SharedBackend, Option<SharedEmbed
             let threads = threads.and_then(NonZeroUsize::new);
             let threads = threads.map_or_else(std::thread::available_parallelism, Ok);
             let threads = threads.unwrap_or(NonZeroUsize::MIN);
-            let model = EmbeddingModel::load_with(&directory, threads)
+            let model = EmbeddingModel::load_with(&directory, threads, isa)
                 .context("loading the embedding model")?;
             Some(Arc::new(model) as SharedEmbedder)
         }

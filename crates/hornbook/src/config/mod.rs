@@ -39,6 +39,7 @@ pub(crate) struct ConfigFile {
     model: Option<PathBuf>,
     slots: Option<usize>,
     threads: Option<usize>,
+    context: Option<usize>,
     kv_memory: Option<Bytes>,
     workers: Option<usize>,
     drain_seconds: Option<u64>,

@@ -63,6 +63,7 @@ pub(crate) fn load_file(config: EngineConfig) -> Result<Engine, LoadError> {
     Engine::load(CandleConfig {
         slots: config.slots.unwrap_or(defaults.slots),
         threads: config.threads,
+        context_tokens: config.context_tokens.unwrap_or(defaults.context_tokens),
         kv_memory_bytes: config.kv_memory_bytes,
         instruction_set: config.isa,
         device: config.device.unwrap_or(defaults.device),
