@@ -27,6 +27,8 @@ usage: cargo xtask VERB
   cuda-check               check that the code for NVIDIA's GPUs compiles (optional: fetches compilers)
   fuzz gguf [OPTIONS]      load damaged model files under a memory and time limit (optional):
                            --minutes 10, --first 0 (a run is repeated by its first case)
+  asan [FILTER..]          run the engine's tests with every memory access checked (optional: builds
+                           all of it once more)
   openapi                  write docs/openapi.json anew from the built service
   help                     this"
     );

@@ -3,6 +3,7 @@
 
 mod ambient;
 mod arrows;
+mod asan;
 mod bench;
 mod browser;
 mod compose;
@@ -53,6 +54,7 @@ fn run(verb: &str, arguments: &[String], ambient: &Ambient) -> Outcome {
             model::fetch_embedder(ambient).map(|path| println!("{}", path.display()))
         }
         "fuzz" => fuzz::run(arguments, ambient),
+        "asan" => asan::run(arguments, ambient),
         "cuda-check" => cuda_check::run(ambient),
         "openapi" => openapi::run(ambient),
         "help" | "--help" | "-h" => {
