@@ -8,6 +8,8 @@ use hornbook_types::{FinishReason, Sampling, Usage};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::limiter::{Admission, Limiter};
+
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatMessage {
@@ -130,6 +132,9 @@ pub enum ErrorClass {
     Endpoint,
     /// The endpoint declined the content.
     Refused,
+    /// The endpoint is down or takes no more, and the prompt is not at fault: put it back, and
+    /// whichever endpoint takes prompts takes it.
+    Unavailable,
     /// The request was cancelled by its owner.
     Cancelled,
 }
@@ -176,6 +181,35 @@ pub trait Backend: Send + Sync {
             let _ = pieces.send(piece).await;
             Ok(completion)
         })
+    }
+
+    /// As [`complete`](Self::complete), for a request that [`limiter`](Self::limiter), or one that
+    /// the caller keeps for a backend without, has admitted already.
+    ///
+    /// The first attempt uses this admission and gives it up with its answer; further ones queue
+    /// in the limiter again.
+    fn complete_admitted(
+        &self,
+        request: CompletionRequest,
+        admission: Admission,
+    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        Box::pin(async move {
+            let answer = self.complete(request).await;
+            match &answer {
+                Ok(Completion { usage, .. }) => {
+                    let tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
+                    admission.settle(tokens);
+                }
+                Err(_) => drop(admission),
+            }
+            answer
+        })
+    }
+
+    /// What admits requests to this backend; `None` where it takes what [`slots`](Self::slots)
+    /// says and needs no more care.
+    fn limiter(&self) -> Option<Arc<Limiter>> {
+        None
     }
 
     /// Prompts that are worth having under way at once.

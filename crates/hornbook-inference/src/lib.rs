@@ -24,8 +24,8 @@ pub use backend::{
     Input, Load, Piece, Provenance, SharedBackend, TOP_LOGPROBS_MAX, TokenLogprob,
 };
 pub use embedder::{Embedder, Embedding, EmbeddingRequest, SharedEmbedder};
-pub use limited::Limited;
-pub use limiter::Limiter;
+pub use limited::{Limited, estimate};
+pub use limiter::{Admission, EndpointHealth, Limiter, LimiterFigures, LimitsLeft, Outcome};
 pub use message::{MESSAGE_CHARS, clean};
 pub use openai::{OpenAiBackend, OpenAiConfig};
 pub use pool::EndpointPool;

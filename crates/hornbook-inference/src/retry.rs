@@ -28,6 +28,9 @@ const STATUSES: &[(u16, u16, ErrorClass, &str)] = &[
     (413, 413, TooLong, "http_413"),
     (425, 425, Transient, "http_425"),
     (429, 429, Throttled, "http_429"),
+    (424, 424, Transient, "http_424"), // TGI: the request failed during generation
+    (498, 498, Throttled, "http_498"), // Groq: flex tier capacity exceeded
+    (499, 499, Transient, "http_499"), // a gateway gave up before its upstream answered
     (400, 499, Permanent, "http_4xx"),
     (500, 500, Transient, "http_500"),
     (502, 502, Transient, "http_502"),
@@ -43,6 +46,9 @@ const WORDS: &[(&str, ErrorClass, &str)] = &[
     ("billing_hard_limit_reached", Endpoint, "quota"),
     ("billing_not_active", Endpoint, "quota"),
     ("credit_balance_too_low", Endpoint, "quota"),
+    ("exceeded_current_quota_error", Endpoint, "quota"),
+    ("billing_error", Endpoint, "quota"),
+    ("account_deactivated", Endpoint, "http_401"),
     ("invalid_api_key", Endpoint, "http_401"),
     ("model_not_found", Endpoint, "http_404"),
     ("context_length_exceeded", TooLong, "context_length"),
@@ -51,15 +57,47 @@ const WORDS: &[(&str, ErrorClass, &str)] = &[
     ("content_policy_violation", Refused, "content_filter"),
     ("content_filter", Refused, "content_filter"),
     ("moderation_blocked", Refused, "content_filter"),
+    ("invalid_prompt", Refused, "content_filter"), // OpenAI: the prompt breaks its usage policy
+    ("overloaded", Throttled, "http_429"),         // TGI's `error_type`
+    // Gemini says "exceeded your current quota" of every limit, by the minute or not.
+    ("RESOURCE_EXHAUSTED", Throttled, "http_429"),
 ];
+
+/// By the error's `type` where there is no status to go by: an error inside a 200.
+const KINDS: &[(&str, ErrorClass, &str)] = &[
+    ("overloaded_error", Throttled, "http_529"),
+    ("rate_limit_error", Throttled, "http_429"),
+    ("rate_limit_exceeded", Throttled, "http_429"),
+    ("authentication_error", Endpoint, "http_401"),
+    ("permission_error", Endpoint, "http_403"),
+    ("not_found_error", Endpoint, "http_404"),
+    ("request_too_large", TooLong, "http_413"),
+    ("invalid_request_error", Permanent, "http_400"),
+    ("validation", Permanent, "http_4xx"),
+];
+
+/// Where in a message a phrase must lie: further on, servers quote the prompt.
+const PHRASE_BYTES: usize = 300;
 
 /// By what the message says, for servers whose 400 has no code of its own; lower case.
 const PHRASES: &[(&str, ErrorClass, &str)] = &[
-    ("maximum context length", TooLong, "context_length"),
-    ("context size", TooLong, "context_length"),
-    ("longer than the model's context", TooLong, "context_length"),
+    ("maximum context length", TooLong, "context_length"), // OpenAI, vLLM, SGLang
+    ("longer than the maximum model length", TooLong, "context_length"), // vLLM
+    ("longer than the model's context", TooLong, "context_length"), // SGLang
+    ("context size", TooLong, "context_length"),           // llama.cpp
     ("max_total_tokens", TooLong, "context_length"),
+    ("`inputs` tokens + `max_new_tokens` must be", TooLong, "context_length"), // TGI
+    ("`inputs` must have less than", TooLong, "context_length"),               // TGI
+    ("prompt is too long", TooLong, "context_length"),                         // Anthropic
+    ("exceed context limit", TooLong, "context_length"),                       // Anthropic
+    // OpenAI's 429 for one request beyond a whole minute's tokens: no wait will do.
+    ("request too large for", TooLong, "context_length"),
     ("exceeded your current quota", Endpoint, "quota"),
+    ("credit balance is too low", Endpoint, "quota"), // Anthropic
+    ("reached your specified api usage limits", Endpoint, "quota"), // Anthropic
+    ("exceeded your monthly included credits", Endpoint, "quota"), // Hugging Face
+    ("blocked by content filtering policy", Refused, "content_filter"), // Anthropic
+    ("input was flagged", Refused, "content_filter"), // OpenRouter
 ];
 
 /// By what happened to the connection.
@@ -107,18 +145,22 @@ pub(crate) fn classify_status(
     if let Some(&(_, class, code)) = by_word {
         return Some((class, code));
     }
-    // Phrases are for client errors only: a 500 that quotes the prompt proves nothing.
-    if (400..500).contains(&status) {
+    // Phrases are for client errors only: a 500 that quotes the prompt proves nothing. Neither
+    // does a list of faults, each with the value that is at fault.
+    if (400..500).contains(&status) && !message.starts_with(['[', '{']) {
         let message = message.to_lowercase();
-        let by_phrase = PHRASES.iter().find(|(phrase, ..)| message.contains(phrase));
+        let head = &message[..message.floor_char_boundary(PHRASE_BYTES)];
+        let by_phrase = PHRASES.iter().find(|(phrase, ..)| head.contains(phrase));
         if let Some(&(_, class, code)) = by_phrase {
             return Some((class, code));
         }
     }
-    STATUSES
-        .iter()
-        .find(|(first, last, ..)| (*first..=*last).contains(&status))
-        .map(|&(_, _, class, code)| (class, code))
+    let by_status = STATUSES.iter().find(|(first, last, ..)| (*first..=*last).contains(&status));
+    if let Some(&(_, _, class, code)) = by_status {
+        return Some((class, code));
+    }
+    let by_kind = KINDS.iter().find(|(kind, ..)| words.contains(kind));
+    by_kind.map(|&(_, class, code)| (class, code))
 }
 
 /// How often and how patiently one prompt is tried.
@@ -172,7 +214,7 @@ mod tests {
 
     #[test]
     fn retries_exactly_what_may_pass() {
-        for status in [408, 409, 425, 429, 500, 502, 503, 504, 520, 529, 599] {
+        for status in [408, 409, 424, 425, 429, 498, 499, 500, 502, 503, 504, 520, 529, 599] {
             assert!(is_retried(class(status, &[], "").0), "{status}");
         }
         for status in [301, 400, 401, 402, 403, 404, 405, 413, 418, 422] {
@@ -189,6 +231,165 @@ mod tests {
         assert_eq!(class(400, &["BadRequestError"], vllm), (TooLong, "context_length"));
         assert_eq!(class(500, &[], vllm), (Transient, "http_500"));
         assert_eq!(class(403, &["moderation_blocked"], ""), (Refused, "content_filter"));
+    }
+
+    #[test]
+    fn knows_the_words_of_each_make() {
+        for (status, words, message, expected) in [
+            // OpenAI
+            (
+                429,
+                ["rate_limit_exceeded", "requests"],
+                "Rate limit reached for m",
+                (Throttled, "http_429"),
+            ),
+            (
+                429,
+                ["rate_limit_exceeded", "tokens"],
+                "Request too large for m in organization o on tokens per min (TPM): Limit 10000, Requested 20000.",
+                (TooLong, "context_length"),
+            ),
+            (
+                429,
+                ["insufficient_quota", ""],
+                "You exceeded your current quota",
+                (Endpoint, "quota"),
+            ),
+            (
+                400,
+                ["invalid_prompt", ""],
+                "Invalid prompt: limited access",
+                (Refused, "content_filter"),
+            ),
+            (
+                503,
+                ["server_error", ""],
+                "The engine is currently overloaded",
+                (Throttled, "http_503"),
+            ),
+            // Anthropic
+            (529, ["overloaded_error", ""], "Overloaded", (Throttled, "http_529")),
+            (429, ["rate_limit_error", ""], "This request would exceed", (Throttled, "http_429")),
+            (
+                400,
+                ["invalid_request_error", ""],
+                "prompt is too long: 210000 tokens > 200000 maximum",
+                (TooLong, "context_length"),
+            ),
+            (
+                400,
+                ["invalid_request_error", ""],
+                "input length and `max_tokens` exceed context limit: 1 + 2 > 2",
+                (TooLong, "context_length"),
+            ),
+            (
+                400,
+                ["invalid_request_error", ""],
+                "Your credit balance is too low to access the API",
+                (Endpoint, "quota"),
+            ),
+            (
+                400,
+                ["invalid_request_error", ""],
+                "Output blocked by content filtering policy",
+                (Refused, "content_filter"),
+            ),
+            (
+                413,
+                ["request_too_large", ""],
+                "Request exceeds the maximum size",
+                (TooLong, "http_413"),
+            ),
+            (402, ["billing_error", ""], "", (Endpoint, "quota")),
+            // vLLM and SGLang
+            (
+                400,
+                ["BadRequestError", "400"],
+                "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+                (TooLong, "context_length"),
+            ),
+            (
+                400,
+                ["BadRequestError", ""],
+                "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+                (TooLong, "context_length"),
+            ),
+            (
+                400,
+                ["BadRequestError", ""],
+                "Requested token count exceeds the model's maximum context length of 4096 tokens.",
+                (TooLong, "context_length"),
+            ),
+            (
+                404,
+                ["NotFoundError", "404"],
+                "The model `m` does not exist.",
+                (Endpoint, "http_404"),
+            ),
+            // TGI
+            (
+                422,
+                ["validation", ""],
+                "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000",
+                (TooLong, "context_length"),
+            ),
+            (
+                422,
+                ["validation", ""],
+                "Input validation error: `temperature` must be strictly positive",
+                (Permanent, "http_4xx"),
+            ),
+            (429, ["overloaded", ""], "Model is overloaded", (Throttled, "http_429")),
+            (424, ["generation", ""], "Request failed during generation", (Transient, "http_424")),
+            // llama.cpp
+            (
+                400,
+                ["exceed_context_size_error", "400"],
+                "the request exceeds the available context size, try increasing it",
+                (TooLong, "context_length"),
+            ),
+            (503, ["unavailable_error", "503"], "Loading model", (Throttled, "http_503")),
+            // Ollama
+            (
+                503,
+                ["api_error", ""],
+                "server busy, please try again. maximum pending requests exceeded",
+                (Throttled, "http_503"),
+            ),
+            (
+                404,
+                ["not_found_error", ""],
+                "model \"m\" not found, try pulling it first",
+                (Endpoint, "http_404"),
+            ),
+            // Gemini, OpenRouter, Hugging Face
+            (
+                429,
+                ["RESOURCE_EXHAUSTED", "429"],
+                "You exceeded your current quota",
+                (Throttled, "http_429"),
+            ),
+            (
+                403,
+                ["403", ""],
+                "m requires moderation. Your input was flagged for \"x\"",
+                (Refused, "content_filter"),
+            ),
+            (402, ["", ""], "You have exceeded your monthly included credits", (Endpoint, "quota")),
+            // Inside a 200
+            (0, ["overloaded_error", ""], "Overloaded", (Throttled, "http_529")),
+            (0, ["authentication_error", ""], "invalid x-api-key", (Endpoint, "http_401")),
+        ] {
+            assert_eq!(class(status, &words, message), expected, "{status} {words:?} {message}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_quotes_pauses_nothing() {
+        let quoted = "[{\"input\": \"your credit balance is too low\", \"loc\": [\"body\"]}]";
+        assert_eq!(class(422, &[], quoted), (Permanent, "http_4xx"));
+        let late = format!("bad request: {} your credit balance is too low", "\u{e9}".repeat(200));
+        assert_eq!(class(400, &[], &late), (Permanent, "http_400"));
     }
 
     #[test]

@@ -74,7 +74,7 @@ const OWNERS: [(&str, &[&str]); 14] = [
     // One guarded client, used by all; and the command line's.
     ("reqwest", &["hornbook-inference", "hornbook"]),
     ("tera", &["hornbook-prompt", "hornbook-api"]),
-    ("governor", &["hornbook-inference", "hornbook-api"]),
+    ("governor", &["hornbook-api"]),
     // The worker publishes, the api streams out, the binary makes the store that both are handed.
     ("object_store", &["hornbook-worker", "hornbook-api", "hornbook"]),
 ];

@@ -138,7 +138,9 @@ impl From<CompletionError> for Fault {
             ErrorClass::Permanent => (StatusCode::BAD_REQUEST, error.code),
             ErrorClass::Refused => (StatusCode::BAD_REQUEST, "content_filter"),
             ErrorClass::Throttled => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded"),
-            ErrorClass::Transient => (StatusCode::SERVICE_UNAVAILABLE, error.code),
+            ErrorClass::Transient | ErrorClass::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, error.code)
+            }
             ErrorClass::Endpoint => (StatusCode::INTERNAL_SERVER_ERROR, error.code),
             // Clients that went away read nothing: this one is told because the server stops.
             ErrorClass::Cancelled => (StatusCode::SERVICE_UNAVAILABLE, "server_shutting_down"),
@@ -149,9 +151,10 @@ impl From<CompletionError> for Fault {
         };
         let fault = Self::new(status, code, message);
         match error.class {
-            ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::Cancelled => {
-                fault.retry_after(seconds)
-            }
+            ErrorClass::Throttled
+            | ErrorClass::Transient
+            | ErrorClass::Unavailable
+            | ErrorClass::Cancelled => fault.retry_after(seconds),
             _ => fault,
         }
     }

@@ -2,89 +2,244 @@
 //!
 //! All three are taken together and in order of arrival: whoever is first in the queue waits
 //! for everything it needs while the others wait behind it, so a large request is never
-//! overtaken for ever by small ones. The time that all this runs on is a parameter.
+//! overtaken for ever by small ones. How many requests may be under way is found out
+//! (`window.rs`), an endpoint that is down is left alone (`breaker.rs`), and what it says of its
+//! own limits is obeyed. The time and the chance that all this runs on are parameters.
 
-mod pace;
-mod tokens;
+mod account;
+mod admission;
+mod breaker;
+mod bucket;
+mod figures;
+mod latency;
+mod rate;
+mod state;
+mod window;
 
-use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use hornbook_types::EndpointLimits;
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use futures_util::future::BoxFuture;
+use hornbook_types::{EndpointLimits, SystemClock};
+use tokio::sync::{Notify, watch};
 
-use crate::SharedTimer;
-use pace::Pace;
-use tokens::{Charge, TokenMeter};
+use crate::{Ambient, Timer};
+pub use admission::{Admission, Outcome};
+pub use figures::{EndpointHealth, LimiterFigures};
+use state::{Share, State};
 
-/// Requests under way at once where an endpoint names no limit.
-pub const IN_FLIGHT_DEFAULT: u32 = 16;
+/// Requests under way at once, to begin with, where an endpoint names no limit.
+pub const IN_FLIGHT_START: u32 = 4;
+/// Most requests under way at once where an endpoint names no limit.
+pub const IN_FLIGHT_AUTO_MAX: u32 = 1_024;
 /// Most requests under way at once at one endpoint.
 pub const IN_FLIGHT_MAX: u32 = 65_536;
 /// The window that limits per minute are kept in: a minute, and half a second for what the
 /// network does to the spacing of requests on their way.
 pub const WINDOW_MILLIS: u64 = 60_500;
+/// Longest that an endpoint can ask to be left alone.
+pub const HOLD_SECONDS_MAX: u64 = 120;
 
 /// The limits of one endpoint, shared by everything that calls it.
 pub struct Limiter {
-    queue: Mutex<()>,
-    slots: Semaphore,
-    in_flight: u32,
-    requests: Option<Pace>,
-    tokens: Option<TokenMeter>,
-}
-
-/// Leave to send one request; dropping it frees the slot.
-pub struct Admission<'a> {
-    limiter: &'a Limiter,
-    charge: Option<Charge>,
-    _slot: Option<SemaphorePermit<'a>>,
+    /// Whoever holds this is first in the queue; it is handed on in order of arrival.
+    queue: tokio::sync::Mutex<()>,
+    waiting: AtomicU64,
+    state: Mutex<State>,
+    /// Told whenever the first in the queue might get what it waits for.
+    changed: Notify,
+    window: watch::Sender<usize>,
+    ambient: Ambient,
 }
 
 impl Limiter {
-    /// A limiter for `limits` that tells time by `timer`; an absent rate is no limit.
-    pub fn new(limits: &EndpointLimits, timer: SharedTimer) -> Self {
-        let in_flight = limits.in_flight.unwrap_or(IN_FLIGHT_DEFAULT).clamp(1, IN_FLIGHT_MAX);
-        let rate = |limit: Option<u32>| limit.and_then(NonZeroU32::new);
-        Self {
-            queue: Mutex::new(()),
-            slots: Semaphore::new(in_flight as usize),
-            in_flight,
-            requests: rate(limits.requests_per_minute).map(|limit| Pace::new(limit, timer.clone())),
-            tokens: rate(limits.tokens_per_minute).map(|limit| TokenMeter::new(limit, timer)),
-        }
+    /// A limiter for `limits`; an absent rate is no limit, an absent `in_flight` is found out.
+    pub fn new(limits: &EndpointLimits, ambient: Ambient) -> Arc<Self> {
+        let share = Share {
+            in_flight: limits.in_flight,
+            requests_per_minute: limits.requests_per_minute,
+            tokens_per_minute: limits.tokens_per_minute,
+        };
+        let now = ambient.timer.elapsed();
+        Self::of(State::adaptive(share, now), ambient)
     }
 
-    /// Most requests under way at once.
-    pub fn in_flight(&self) -> usize {
-        self.in_flight as usize
+    /// A limiter of `slots` requests under way and of nothing else, for a backend that needs no
+    /// care, such as the local engine.
+    pub fn fixed(slots: usize) -> Arc<Self> {
+        let slots = u32::try_from(slots).unwrap_or(IN_FLIGHT_MAX);
+        let ambient = Ambient::new(Arc::new(SystemClock), Arc::new(NoTime), 0);
+        Self::of(State::fixed(slots), ambient)
+    }
+
+    fn of(state: State, ambient: Ambient) -> Arc<Self> {
+        Arc::new(Self {
+            queue: tokio::sync::Mutex::new(()),
+            waiting: AtomicU64::new(0),
+            window: watch::Sender::new(state.window()),
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            ambient,
+        })
     }
 
     /// Waits, in order of arrival, until a request of about `tokens` may be sent.
     ///
-    /// A request of more tokens than a minute allows counts as a whole minute's worth.
-    pub async fn admit(&self, tokens: u64) -> Admission<'_> {
+    /// A request of more tokens than a minute allows counts as a whole minute's worth. A wait
+    /// that is given up leaves no trace. The request should be sent at once: an endpoint's own
+    /// minute counts from there.
+    pub async fn admit(self: &Arc<Self>, tokens: u64) -> Admission {
+        let _waiting = Waiting::new(&self.waiting);
         let _first_in_queue = self.queue.lock().await;
-        // The semaphore is never closed, so there is always a permit to wait for.
-        let slot = self.slots.acquire().await.ok();
-        let tokens = match &self.tokens {
-            Some(meter) => meter.reserve(tokens).await,
-            None => 0,
-        };
-        // Last, and entered after it, so that both windows count from the moment of sending.
-        if let Some(pace) = &self.requests {
-            pace.take(1).await;
+        loop {
+            let now = self.now();
+            // What changes from here on is remembered by `changed`, so no news is missed.
+            let until = match self.state().admit(now, tokens) {
+                Ok(taken) => return Admission::new(Arc::clone(self), taken),
+                Err(until) => until,
+            };
+            match until {
+                Some(until) => tokio::select! {
+                    biased;
+                    () = self.changed.notified() => {}
+                    () = self.ambient.timer.sleep_until(until) => {}
+                },
+                None => self.changed.notified().await,
+            }
         }
-        let charge = self.tokens.as_ref().map(|meter| meter.enter(tokens));
-        Admission { limiter: self, charge, _slot: slot }
+    }
+
+    /// Sets this process's share of the endpoint's limits; `None` is no limit.
+    ///
+    /// May be called at any time. A changed rate starts with an empty bucket while the account
+    /// of the last minute is kept; a share of zero admits nothing until it grows; fewer in flight
+    /// is obeyed as slots come free.
+    pub fn set_share(
+        &self,
+        in_flight: Option<u32>,
+        requests_per_minute: Option<u32>,
+        tokens_per_minute: Option<u32>,
+    ) {
+        let share = Share { in_flight, requests_per_minute, tokens_per_minute };
+        let now = self.now();
+        self.change(|state| state.set_share(share, now));
+    }
+
+    /// Obeys what an endpoint says is left of its limits.
+    pub fn observe(&self, left: &LimitsLeft) {
+        if let Some(reset) = left.empty_for() {
+            self.hold(reset);
+        }
+    }
+
+    /// Admits nobody for `wait`, up to [`HOLD_SECONDS_MAX`].
+    pub fn hold(&self, wait: Duration) {
+        let wait = wait.min(Duration::from_secs(HOLD_SECONDS_MAX));
+        // Nobody asked for everybody in the same instant: other processes hold as well.
+        let apart = wait.mul_f64(0.1 * self.ambient.draw()).min(Duration::from_secs(1));
+        let until = self.now().saturating_add(wait).saturating_add(apart);
+        self.change(|state| state.hold(until));
+    }
+
+    /// Requests under way.
+    pub fn in_use(&self) -> usize {
+        self.state().in_use()
+    }
+
+    /// Requests that may be under way now: prompts that are worth holding for this endpoint.
+    ///
+    /// One while the endpoint is down (for the next probe), none while a share is zero.
+    pub fn window(&self) -> usize {
+        *self.window.borrow()
+    }
+
+    /// Tells when [`window`](Self::window) changes.
+    pub fn watch_window(&self) -> watch::Receiver<usize> {
+        self.window.subscribe()
+    }
+
+    /// True while the endpoint is down and left alone but for probes.
+    pub fn is_down(&self) -> bool {
+        self.state().is_down()
+    }
+
+    /// What the endpoint did so far and how it stands.
+    pub fn figures(&self) -> LimiterFigures {
+        let now = self.now();
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        self.state().figures(now, waiting)
+    }
+
+    fn now(&self) -> Duration {
+        self.ambient.timer.elapsed()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and tells whom it may concern.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let (outcome, window) = {
+            let mut state = self.state();
+            let outcome = change(&mut state);
+            (outcome, state.window())
+        };
+        self.window.send_if_modified(|told| {
+            let is_news = *told != window;
+            *told = window;
+            is_news
+        });
+        self.changed.notify_one();
+        outcome
     }
 }
 
-impl Admission<'_> {
-    /// Puts the tokens that were really used in the place of the estimate.
-    pub fn settle(self, tokens: u64) {
-        if let (Some(meter), Some(charge)) = (&self.limiter.tokens, &self.charge) {
-            meter.settle(charge, tokens);
-        }
+/// What an endpoint says is left of its limits, and in how long they are whole again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitsLeft {
+    /// Requests left and the time to their reset.
+    pub requests: Option<(u64, Duration)>,
+    /// Tokens left and the time to their reset.
+    pub tokens: Option<(u64, Duration)>,
+}
+
+impl LimitsLeft {
+    /// How long nothing is left of one of the two.
+    fn empty_for(&self) -> Option<Duration> {
+        let empty = |left: Option<(u64, Duration)>| left.filter(|(left, _)| *left == 0);
+        let wait = |left| empty(left).map(|(_, reset)| reset);
+        wait(self.requests).max(wait(self.tokens)).filter(|wait| !wait.is_zero())
+    }
+}
+
+/// Counts one that waits, for as long as it does.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a AtomicU64) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The timer of a limiter that never waits for a time.
+struct NoTime;
+
+impl Timer for NoTime {
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep_until(&self, _at: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
     }
 }
 

@@ -151,11 +151,16 @@ struct ServerError {
 impl ServerError {
     /// Finds words and message in `{error: {..}}`, `{error: ".."}`, `{message}` or `{detail}`.
     fn find(body: Value) -> Self {
+        // Gemini puts its errors into a list.
+        let body = match body {
+            Value::Array(mut list) if !list.is_empty() => list.swap_remove(0),
+            body => body,
+        };
         let error = match body.get("error") {
             None | Some(Value::Null) => &body,
             Some(error) => error,
         };
-        let words = ["code", "type", "error_type"]
+        let words = ["code", "type", "error_type", "status"]
             .iter()
             .filter_map(|name| match error.get(name)? {
                 Value::String(word) => Some(word.clone()),

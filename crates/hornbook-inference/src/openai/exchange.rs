@@ -9,13 +9,16 @@ use hornbook_types::limits::ANSWER_BYTES;
 
 use super::answer::Asked;
 use super::options::{ConfigError, Options};
+use super::rate_headers::limits_left;
 use super::retry_after::retry_after;
 use super::{OpenAiConfig, request};
 use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use crate::http::{Client, HttpError, Method, Url, read_capped};
 use crate::retry::classify_transport;
 use crate::retrying::cancelled;
-use crate::{Backend, Completion, CompletionError, CompletionRequest, ErrorClass, Input, Secret};
+use crate::{
+    Backend, Completion, CompletionError, CompletionRequest, ErrorClass, Input, Limiter, Secret,
+};
 
 /// As much of a failure's body as is read.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
@@ -24,6 +27,7 @@ const ERROR_BODY_BYTES: usize = 64 * 1024;
 pub(super) struct Exchange {
     client: Client,
     clock: Arc<dyn Clock>,
+    limiter: Arc<Limiter>,
     url: Url,
     model: String,
     secret: Option<Secret>,
@@ -38,10 +42,12 @@ impl Exchange {
         options: Options,
         client: Client,
         clock: Arc<dyn Clock>,
+        limiter: Arc<Limiter>,
     ) -> Result<Self, ConfigError> {
         Ok(Self {
             client,
             clock,
+            limiter,
             url: completions_url(&config.base_url)?,
             model: config.model.clone(),
             secret: config.api_key.clone(),
@@ -75,6 +81,7 @@ impl Exchange {
             prompt_bytes: asked.input.bytes(),
             secret: self.secret.as_ref(),
         };
+        self.limiter.observe(&limits_left(response.headers(), self.clock.as_ref()));
         let status = response.status();
         if status.is_success() {
             let body = read_capped(response, ANSWER_BYTES).await.map_err(transport)?;

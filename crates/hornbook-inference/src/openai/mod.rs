@@ -3,6 +3,7 @@
 mod answer;
 mod exchange;
 mod options;
+mod rate_headers;
 mod request;
 mod retry_after;
 
@@ -15,8 +16,8 @@ use serde_json::{Map, Value};
 
 use crate::http::Client;
 use crate::{
-    Ambient, Backend, Completion, CompletionError, CompletionRequest, Limited, Limiter, Provenance,
-    RetryPolicy, Retrying, Secret,
+    Admission, Ambient, Backend, Completion, CompletionError, CompletionRequest, Limited, Limiter,
+    Provenance, RetryPolicy, Retrying, Secret,
 };
 use exchange::Exchange;
 pub use options::ConfigError;
@@ -100,9 +101,11 @@ impl OpenAiBackend {
             attempts: options.attempts.unwrap_or(config.retry.attempts),
             ..config.retry
         };
-        let limiter = Arc::new(Limiter::new(&config.limits, ambient.timer.clone()));
-        let exchange = Exchange::new(&config, options, client, Arc::clone(&ambient.clock))?;
-        let layers = Retrying::new(Limited::new(exchange, limiter), retry, ambient);
+        let limiter = Limiter::new(&config.limits, ambient.clone());
+        let clock = Arc::clone(&ambient.clock);
+        let exchange = Exchange::new(&config, options, client, clock, Arc::clone(&limiter))?;
+        let limited = Limited::new(exchange, limiter, ambient.clone());
+        let layers = Retrying::new(limited, retry, ambient);
         Ok(Self { layers })
     }
 }
@@ -113,6 +116,18 @@ impl Backend for OpenAiBackend {
         request: CompletionRequest,
     ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
         self.layers.complete(request)
+    }
+
+    fn complete_admitted(
+        &self,
+        request: CompletionRequest,
+        admission: Admission,
+    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        self.layers.complete_admitted(request, admission)
+    }
+
+    fn limiter(&self) -> Option<Arc<Limiter>> {
+        self.layers.limiter()
     }
 
     fn slots(&self) -> usize {

@@ -42,7 +42,7 @@ async fn sends_a_chat_and_reads_the_answer() {
     let usage = completion.usage;
     assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens), (7, 3, 2));
     assert!(!completion.usage_estimated && !completion.had_nul);
-    assert_eq!((backend.model(), backend.slots()), ("m", 16));
+    assert_eq!((backend.model(), backend.slots()), ("m", 4));
 
     let seen = server.seen();
     assert!(seen[0].head.starts_with("POST /v1/chat/completions HTTP/1.1"), "{}", seen[0].head);
@@ -116,7 +116,11 @@ async fn tries_again_what_may_pass() {
         http(408, &[], ""),
         http(409, &[], "{}"),
         http(425, &[], ""),
+        http(424, &[], "{\"error\": \"x\", \"error_type\": \"generation\"}"),
         http(429, &[("retry-after", "1")], "slow down"),
+        ok(
+            json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+        ),
         http(500, &[], "<html>"),
         http(503, &[], ""),
         http(529, &[], ""),
@@ -129,9 +133,9 @@ async fn tries_again_what_may_pass() {
 
 #[tokio::test]
 async fn gives_up_after_six_attempts_and_names_the_reason() {
-    use ErrorClass::{Throttled, Transient};
+    use ErrorClass::{Transient, Unavailable};
     assert_eq!(failure(http(500, &[], "boom")).await, (Transient, "http_500", 6));
-    assert_eq!(failure(http(429, &[], "slow")).await, (Throttled, "http_429", 6));
+    assert_eq!(failure(http(429, &[], "slow")).await, (Unavailable, "http_429", 6));
     assert_eq!(failure(Reply::Drop).await, (Transient, "interrupted", 6));
     assert_eq!(failure(http(200, &[], " <!doctype html>")).await, (Transient, "html_page", 6));
     assert_eq!(failure(http(200, &[], "[1")).await, (Transient, "bad_json", 6));
@@ -192,16 +196,74 @@ async fn waits_as_long_as_the_server_asks_up_to_a_cap() {
     ];
     let server = Server::start(replies).await;
     let timer = NotingTimer::default();
-    let waits = timer.waits.clone();
+    let now = timer.now.clone();
     backend(config(server.base_url()), timer).complete(request("x")).await.unwrap();
-    let waits = waits.lock().unwrap().clone();
-    let between = |wait: Duration, low: u64, high: u64| {
-        assert!((low..=high).contains(&(wait.as_millis() as u64)), "{wait:?}");
+    // 7 s and 120 s for everybody, a tenth or a second apart, and 1 to 2 s of this one's own.
+    let waited = now.lock().unwrap().as_millis();
+    assert!((128_250..=130_700).contains(&waited), "{waited}");
+}
+
+#[tokio::test]
+async fn a_wait_that_one_was_asked_for_is_everybodys() {
+    let replies = vec![http(429, &[("retry-after", "9")], ""), good("x")];
+    let server = Server::start(replies).await;
+    let mut once = config(server.base_url());
+    once.options.insert("attempts".into(), json!(1));
+    let timer = NotingTimer::default();
+    let now = timer.now.clone();
+    let backend = backend(once, timer);
+    let error = backend.complete(request("x")).await.unwrap_err();
+    assert_eq!((error.class, error.code), (ErrorClass::Unavailable, "http_429"));
+    assert_eq!(*now.lock().unwrap(), Duration::ZERO);
+    backend.complete(request("y")).await.unwrap();
+    assert!(*now.lock().unwrap() >= Duration::from_secs(9));
+    let figures = backend.limiter().unwrap().figures();
+    assert_eq!((figures.requests, figures.throttled, figures.in_use), (2, 1, 0));
+    assert_eq!(figures.tokens, 10);
+}
+
+#[tokio::test]
+async fn waits_for_a_reset_where_nothing_is_left() {
+    let left = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "6s")];
+    let answer = json!({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]});
+    let server = Server::start(vec![http(200, &left, &answer.to_string()), good("y")]).await;
+    let timer = NotingTimer::default();
+    let now = timer.now.clone();
+    let backend = backend(config(server.base_url()), timer);
+    backend.complete(request("x")).await.unwrap();
+    assert_eq!(*now.lock().unwrap(), Duration::ZERO);
+    backend.complete(request("y")).await.unwrap();
+    assert!(*now.lock().unwrap() >= Duration::from_secs(6));
+}
+
+#[tokio::test]
+async fn a_prompt_that_meets_a_dead_endpoint_is_put_back() {
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
     };
-    assert_eq!(waits.len(), 3);
-    between(waits[0], 7_250, 7_500);
-    between(waits[1], 120_500, 120_500);
-    between(waits[2], 1_000, 2_000);
+    let backend = backend(config(format!("http://127.0.0.1:{port}/v1")), NotingTimer::default());
+    // Its six attempts are not enough to say that the endpoint is down; with the next it is.
+    let first = backend.complete(request("x")).await.unwrap_err();
+    assert_eq!((first.class, first.code), (ErrorClass::Transient, "connect"));
+    let second = backend.complete(request("y")).await.unwrap_err();
+    assert_eq!((second.class, second.code), (ErrorClass::Unavailable, "connect"));
+    let limiter = backend.limiter().unwrap();
+    assert!(limiter.is_down() && limiter.in_use() == 0);
+    assert_eq!(limiter.figures().requests, 8);
+}
+
+#[tokio::test]
+async fn only_the_first_attempt_uses_the_admission_it_came_with() {
+    let server = Server::start(vec![http(500, &[], ""), good("x")]).await;
+    let mut one = config(server.base_url());
+    one.limits = EndpointLimits { in_flight: Some(1), ..EndpointLimits::default() };
+    let backend = backend(one, NotingTimer::default());
+    let limiter = backend.limiter().unwrap();
+    let admission = limiter.admit(100).await;
+    // The only slot would keep the second attempt out for ever if the first held on to it.
+    backend.complete_admitted(request("x"), admission).await.unwrap();
+    assert_eq!((server.seen().len(), limiter.figures().requests, limiter.in_use()), (2, 2, 0));
 }
 
 #[tokio::test]

@@ -126,25 +126,27 @@ pub(crate) fn good(text: &str) -> Reply {
     }))
 }
 
-/// A timer that notes each wait and is done at once, or never.
+/// A timer that notes each wait and has then waited at once, or never has.
 #[derive(Default)]
 pub(crate) struct NotingTimer {
     pub(crate) waits: Arc<Mutex<Vec<Duration>>>,
+    pub(crate) now: Arc<Mutex<Duration>>,
     pub(crate) endless: bool,
 }
 
 impl Timer for NotingTimer {
     fn elapsed(&self) -> Duration {
-        Duration::ZERO
+        *self.now.lock().unwrap()
     }
 
     fn sleep_until(&self, at: Duration) -> BoxFuture<'static, ()> {
-        self.waits.lock().unwrap().push(at);
+        let mut now = self.now.lock().unwrap();
+        self.waits.lock().unwrap().push(at.saturating_sub(*now));
         if self.endless {
-            Box::pin(std::future::pending())
-        } else {
-            Box::pin(std::future::ready(()))
+            return Box::pin(std::future::pending());
         }
+        *now = (*now).max(at);
+        Box::pin(std::future::ready(()))
     }
 }
 

@@ -135,6 +135,7 @@ async fn outcome(task: &Task) -> Outcome {
                 pause_endpoint(task, &error).await;
                 return Outcome::PutBack;
             }
+            ErrorClass::Unavailable => return Outcome::PutBack,
             _ => failed(chunk, planned, seed, error.code, &error.message),
         },
     };
