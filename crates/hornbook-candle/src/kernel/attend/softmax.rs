@@ -6,7 +6,8 @@ use crate::kernel::lanes::{LANES, Lanes};
 ///
 /// `scores` has a vector per page; the query's are `first`, `first + step` and so on, and `length`
 /// of their lanes count. Weights are `exp(scale * (score - highest score))`, not yet divided by
-/// their sum.
+/// their sum. A score that is no number makes the answer no number, whether or not it is what
+/// [`Lanes::highest`] finds: its own weight is none, and so is the sum.
 #[inline(always)]
 pub(in crate::kernel) fn weigh<L: Lanes>(
     lanes: L,

@@ -15,6 +15,8 @@ struct World {
     tail: usize,
     /// Where pages lie; any odd number.
     stride: usize,
+    /// A sequence whose own numbers are none.
+    bad: Option<usize>,
 }
 
 const PAGES: usize = 256;
@@ -24,6 +26,9 @@ impl World {
     fn number(&self, kind: usize, sequence: usize, position: usize, index: usize) -> f32 {
         let shared = position < self.sequences[sequence].1 * PAGE_POSITIONS && kind != 0;
         let sequence = if shared { 0 } else { sequence };
+        if self.bad == Some(sequence) {
+            return f32::NAN;
+        }
         let mut mixed = (kind * 31 + sequence) * 1_009 + position * 613 + index * 97 + 1;
         mixed = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mixed ^= mixed >> 29;
@@ -52,7 +57,7 @@ impl World {
         rows.iter().flat_map(|row| (0..width).map(move |index| number(row, index))).collect()
     }
 
-    /// Stores and attends to some rows in one pass.
+    /// Stores and attends to some rows in one pass; all layers have the same numbers.
     fn pass(
         &self,
         crew: Crew<'_>,
@@ -63,9 +68,9 @@ impl World {
         let shape = self.shape;
         let tables: Vec<&[PageId]> = tables.iter().map(Vec::as_slice).collect();
         let plan = Plan::new(&shape, rows, &tables);
-        let mut queries = self.numbers(0, rows, shape.query_width());
-        let mut keys = self.numbers(1, rows, shape.kv_width());
-        let mut values = self.numbers(2, rows, shape.kv_width());
+        let queries = self.numbers(0, rows, shape.query_width());
+        let keys = self.numbers(1, rows, shape.kv_width());
+        let values = self.numbers(2, rows, shape.kv_width());
         let positions = vec![0; rows.len()];
         let preparation = HeadPreparation {
             shape,
@@ -82,10 +87,22 @@ impl World {
                 std::iter::repeat_n((1.0, 0.0), shape.head_dim / 2),
             ),
         };
-        let heads = HeadRows { queries: &mut queries, keys: &mut keys, values: &mut values };
-        pages.store(crew, 0, &plan, &preparation, heads);
-        let mut output = vec![f32::NAN; queries.len()];
-        attend(crew, pages, 0, &plan, &queries, &mut output);
+        for layer in 0..shape.layers {
+            let (mut queries, mut keys, mut values) =
+                (queries.clone(), keys.clone(), values.clone());
+            let heads = HeadRows { queries: &mut queries, keys: &mut keys, values: &mut values };
+            pages.store(crew, layer, &plan, &preparation, heads);
+        }
+        // Only now, so that a layer that was stored over another would be noticed.
+        let mut outputs = (0..shape.layers).map(|layer| {
+            let mut output = vec![f32::INFINITY; queries.len()];
+            attend(crew, pages, layer, &plan, &queries, &mut output);
+            output
+        });
+        let output = outputs.next().expect("there is a layer");
+        for other in outputs {
+            assert_eq!(bits(&other), bits(&output), "every layer");
+        }
         output
     }
 
@@ -129,6 +146,10 @@ impl World {
     }
 }
 
+fn bits(numbers: &[f32]) -> Vec<u32> {
+    numbers.iter().map(|number| number.to_bits()).collect()
+}
+
 fn worlds() -> impl Strategy<Value = World> {
     let dims = prop::sample::select(vec![2, 4, 16, 24, 64, 80, 96, 128]);
     let sequences = prop::collection::vec((1..90_usize, 0..6_usize), 1..9);
@@ -141,7 +162,7 @@ fn worlds() -> impl Strategy<Value = World> {
                 *shared = (*shared).min(whole).min((*positions - 1) / PAGE_POSITIONS);
             }
             let shape = HeadShape { layers: 1, heads: group * kv_heads, kv_heads, head_dim };
-            World { shape, sequences, tail, stride: stride * 2 + 1 }
+            World { shape, sequences, tail, stride: stride * 2 + 1, bad: None }
         },
     )
 }
@@ -187,7 +208,7 @@ proptest! {
 #[test]
 fn wider_vectors_change_no_bit() {
     let shape = HeadShape { layers: 1, heads: 6, kv_heads: 2, head_dim: 24 };
-    let world = World { shape, sequences: vec![(70, 0), (65, 3)], tail: 3, stride: 7 };
+    let world = World { shape, sequences: vec![(70, 0), (65, 3)], tail: 3, stride: 7, bad: None };
     let team = Team::new(1).expect("threads start");
     let (before, tails) = world.parts();
     let fused = available().filter(|isa| isa.set() != InstructionSet::Portable);
@@ -208,7 +229,7 @@ fn wider_vectors_change_no_bit() {
 fn rows_that_share_pages_are_attended_together() {
     let shape = HeadShape { layers: 1, heads: 9, kv_heads: 3, head_dim: 64 };
     let sequences = vec![(100, 0), (90, 2), (40, 2), (64, 2), (17, 0)];
-    let world = World { shape, sequences, tail: 1, stride: 1 };
+    let world = World { shape, sequences, tail: 1, stride: 1, bad: None };
     let tables = world.tables();
     let tables: Vec<&[PageId]> = tables.iter().map(Vec::as_slice).collect();
     let (_, tails) = world.parts();
@@ -237,19 +258,20 @@ fn no_two_rows_have_one_place() {
 
 #[test]
 fn copied_positions_are_attended_to_and_no_others() {
-    let shape = HeadShape { layers: 1, heads: 2, kv_heads: 2, head_dim: 24 };
+    let shape = HeadShape { layers: 3, heads: 2, kv_heads: 2, head_dim: 24 };
     let team = Team::new(1).expect("threads start");
     let crew = Crew { team: &team, isa: Isa::detect() };
     // Two sequences that are alike for 20 positions, in pages of their own.
     for shared in [1, 4, 15, 16] {
         let length = PAGE_POSITIONS + shared;
-        let world = World { shape, sequences: vec![(60, 0), (60, 3)], tail: 1, stride: 1 };
+        let world =
+            World { shape, sequences: vec![(60, 0), (60, 3)], tail: 1, stride: 1, bad: None };
         let mut pages = KvPages::new(shape, PAGES).expect("there is memory");
         let row = |sequence, position| Position { sequence, position };
         let first: Vec<PageId> = [9, 8, 7, 6].map(PageId).into();
         let rows: Vec<Position> = (0..48).map(|position| row(0, position)).collect();
         world.pass(crew, &mut pages, &[first.clone(), Vec::new()], &rows);
-        let before = pages.keys(0, PageId(8), 0).to_vec();
+        let before = pages.keys(2, PageId(8), 1).to_vec();
         // The second sequence has the first page in common and a copy of a part of the next.
         let second: Vec<PageId> = [9, 3, 2, 1].map(PageId).into();
         pages.copy_page(PageId(8), PageId(3), shared);
@@ -259,8 +281,40 @@ fn copied_positions_are_attended_to_and_no_others() {
         for (found, exact) in copied.iter().zip(exact) {
             assert!((f64::from(*found) - exact).abs() < 2e-5, "{shared}: {found} is not {exact}");
         }
-        assert!(pages.keys(0, PageId(8), 0) == before, "what was copied stays as it was");
-        let next = pages.values(0, PageId(3), 0)[0].get(shared + 1);
+        assert!(pages.keys(2, PageId(8), 1) == before, "what was copied stays as it was");
+        let next = pages.values(2, PageId(3), 1)[0].get(shared + 1);
         assert!(next.is_none_or(|vector| *vector == [0; 16]), "no more than asked for");
+    }
+}
+
+#[test]
+fn what_is_no_number_stays_its_own_sequence_s() {
+    let shape = HeadShape { layers: 2, heads: 6, kv_heads: 2, head_dim: 24 };
+    let sound = World { shape, sequences: vec![(60, 0), (50, 2)], tail: 1, stride: 3, bad: None };
+    let bad = World { bad: Some(1), ..sound.clone() };
+    let team = Team::new(2).expect("threads start");
+    let (before, tails) = sound.parts();
+    let tables = sound.tables();
+    for isa in available() {
+        let crew = Crew { team: &team, isa };
+        let pass = |world: &World, pages: &mut KvPages| {
+            world.pass(crew, pages, &tables, &before);
+            world.pass(crew, pages, &tables, &tails)
+        };
+        let mut pages = KvPages::new(shape, PAGES).expect("there is memory");
+        let expected = pass(&sound, &mut pages);
+        let mut pages = KvPages::new(shape, PAGES).expect("there is memory");
+        let found = pass(&bad, &mut pages);
+        let (first, second) = found.split_at(shape.query_width());
+        assert_eq!(bits(first), bits(&expected[..shape.query_width()]), "they share two pages");
+        assert!(second.iter().all(|number| number.is_nan()), "{second:?}");
+        // The pages, given to a shorter sequence, hold what is no number behind its end.
+        let row = |position| Position { sequence: 1, position };
+        let rows: Vec<Position> = (32..41).map(row).collect();
+        let again = sound.pass(crew, &mut pages, &tables, &rows);
+        let last = again.rchunks_exact(shape.query_width()).next().expect("a row");
+        for (found, exact) in last.iter().zip(sound.exact(row(40))) {
+            assert!((f64::from(*found) - exact).abs() < 2e-5, "{found} is not {exact}");
+        }
     }
 }

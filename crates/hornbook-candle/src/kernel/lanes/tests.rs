@@ -169,3 +169,59 @@ fn lanes_are_summed_compared_and_chosen() {
         assert!(only_bad.1.is_nan());
     });
 }
+
+struct Choices([f32; LANES], [f32; LANES]);
+
+impl Kernel for Choices {
+    type Output = [[f32; LANES]; 2];
+
+    #[inline(always)]
+    fn call<L: Lanes>(self, lanes: L) -> Self::Output {
+        let (left, right) = (lanes.load(&self.0), lanes.load(&self.1));
+        let mut chosen = [[0.0; LANES]; 2];
+        lanes.store(lanes.max(left, right), &mut chosen[0]);
+        lanes.store(lanes.min(left, right), &mut chosen[1]);
+        chosen
+    }
+}
+
+#[test]
+fn the_right_one_is_chosen_where_either_is_no_number() {
+    let lefts: [f32; LANES] = std::array::from_fn(|lane| [1.0, -2.0, f32::NAN, 4.0][lane % 4]);
+    let rights: [f32; LANES] = std::array::from_fn(|lane| [3.0, -5.0, 7.0, f32::NAN][lane % 4]);
+    everywhere(|isa| {
+        let [larger, smaller] = run(isa, Choices(lefts, rights));
+        for lane in (0..LANES).step_by(4) {
+            assert_eq!(larger[lane..lane + 3], [3.0, -2.0, 7.0]);
+            assert_eq!(smaller[lane..lane + 3], [1.0, -5.0, 7.0]);
+            assert!(larger[lane + 3].is_nan() && smaller[lane + 3].is_nan());
+        }
+    });
+}
+
+struct Turned([f32; LANES], [f32; LANES]);
+
+impl Kernel for Turned {
+    type Output = [f32; LANES];
+
+    #[inline(always)]
+    fn call<L: Lanes>(self, lanes: L) -> Self::Output {
+        let mut turned = [0.0; LANES];
+        lanes.store(lanes.turn(lanes.load(&self.0), lanes.load(&self.1)), &mut turned);
+        turned
+    }
+}
+
+#[test]
+fn neighbours_are_multiplied_as_complex_numbers() {
+    // Whole numbers, so that no instruction set rounds anything.
+    let left: [f32; LANES] = std::array::from_fn(|lane| lane as f32 * 3.0 - 20.0);
+    let right: [f32; LANES] = std::array::from_fn(|lane| 7.0 - lane as f32);
+    everywhere(|isa| {
+        let turned = run(isa, Turned(left, right));
+        for lane in (0..LANES).step_by(2) {
+            let ([a, b], [c, d]) = ([left[lane], left[lane + 1]], [right[lane], right[lane + 1]]);
+            assert_eq!(turned[lane..lane + 2], [a * c - b * d, b * c + a * d]);
+        }
+    });
+}

@@ -73,25 +73,33 @@ fn gates_are_the_formula_s_at_every_length() {
 
 #[test]
 fn heads_get_bias_norm_and_turn_in_this_order() {
-    let (rows, shape) = (7, HeadShape { layers: 1, heads: 4, kv_heads: 2, head_dim: 24 });
+    // Less than a vector and more; whole vectors; both, as many as a half and none.
+    for head_dim in [2, 24, 64, 80, 128] {
+        check_heads(head_dim);
+    }
+}
+
+fn check_heads(head_dim: usize) {
+    let (rows, shape) = (7, HeadShape { layers: 1, heads: 4, kv_heads: 2, head_dim });
+    let half = head_dim / 2;
     let (width, kv) = (shape.query_width(), shape.kv_width());
     let (query_bias, key_bias, value_bias) = (numbers(width, 1), numbers(kv, 2), numbers(kv, 3));
-    let (query_norm, key_norm) = (numbers(24, 4), numbers(24, 5));
+    let (query_norm, key_norm) = (numbers(head_dim, 4), numbers(head_dim, 5));
     let positions: Vec<usize> = (0..rows).map(|row| row * 5 % 9).collect();
-    let turns: Vec<(f32, f32)> = (0..9 * 12).map(|place| (place as f32).sin_cos()).collect();
+    let turns: Vec<(f32, f32)> = (0..9 * half).map(|place| (place as f32).sin_cos()).collect();
     let (queries, keys, values) =
         (numbers(rows * width, 6), numbers(rows * kv, 7), numbers(rows * kv, 8));
     let exact = |all: &[f32], bias: &[f32], weight: &[f32], pairs: RopePairs| -> Vec<f64> {
         let mut exact = Vec::new();
         for (row, numbers) in all.chunks(bias.len()).enumerate() {
             let sums: Vec<f32> = numbers.iter().zip(bias).map(|(n, b)| n + b).collect();
-            for head in sums.chunks(24) {
+            for head in sums.chunks(head_dim) {
                 let mut head = norm(head, weight, 1e-5_f32.into());
-                for pair in 0..12 {
-                    let (cosine, sine) = turns[positions[row] * 12 + pair];
+                for pair in 0..half {
+                    let (cosine, sine) = turns[positions[row] * half + pair];
                     let (left, right) = match pairs {
                         RopePairs::Neighbours => (2 * pair, 2 * pair + 1),
-                        RopePairs::Halves => (pair, pair + 12),
+                        RopePairs::Halves => (pair, pair + half),
                     };
                     let (cosine, sine) = (f64::from(cosine), f64::from(sine));
                     (head[left], head[right]) = (
@@ -115,7 +123,7 @@ fn heads_get_bias_norm_and_turn_in_this_order() {
                 key_norm: &key_norm,
                 norm_epsilon: 1e-5,
                 positions: &positions,
-                turns: &Turns::new(pairs, 24, turns.iter().copied()),
+                turns: &Turns::new(pairs, head_dim, turns.iter().copied()),
             };
             let (mut q, mut k, mut v) = (queries.clone(), keys.clone(), values.clone());
             preparation.run(crew, HeadRows { queries: &mut q, keys: &mut k, values: &mut v });
