@@ -51,6 +51,29 @@ pub async fn warning(db: &Db, job: Uuid, code: &str, message: &str) -> Result<()
     Ok(())
 }
 
+/// Notes the same, unless a job was told so and has gone no further since; true when it was written.
+pub async fn warn_once(db: &Db, job: Uuid, code: &str, message: &str) -> Result<bool, DbError> {
+    let mut tx = db.begin().await?;
+    // Under the lock on the row, so that of two who noticed only one tells.
+    sqlx::query("SELECT FROM jobs WHERE id = $1 FOR UPDATE").bind(job).execute(&mut *tx).await?;
+    let was_told: Option<bool> = sqlx::query_scalar(
+        "SELECT kind = $2 FROM job_events
+          WHERE job_id = $1 AND (kind <> $2 OR data->>'code' = $3)
+          ORDER BY seq DESC LIMIT 1",
+    )
+    .bind(job)
+    .bind(EventKind::Warning.as_str())
+    .bind(code)
+    .fetch_optional(&mut *tx)
+    .await?;
+    if was_told == Some(true) {
+        return Ok(false);
+    }
+    append(&mut tx, job, EventKind::Warning, json!({ "code": code, "message": message })).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
 /// Notes a job's counts, if the last such note is old enough; true when it was written.
 ///
 /// At most once a second, and ever more rarely in a long job, so call it after every commit.

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use hornbook_db::endpoints::{self, Endpoint};
 use hornbook_db::jobs::{self, Job};
 use hornbook_db::{Db, DbError, events};
-use hornbook_types::{EndpointState, EventKind, JobState, Slug};
+use hornbook_types::{EndpointState, JobState, Slug};
 
 /// Code of the warning.
 const CODE: &str = "no_endpoint_ready";
 /// Jobs or endpoints looked at in one round.
 const PAGE: u32 = 200;
 
-/// Warns jobs none of whose endpoints takes prompts, each once until something else happens to it.
+/// Warns jobs none of whose endpoints takes prompts, each once until it gets on.
 pub(crate) async fn warn(db: &Db) -> Result<(), DbError> {
     let mut open = jobs::list(db, None, Some(JobState::Queued), PAGE).await?;
     open.extend(jobs::list(db, None, Some(JobState::Running), PAGE).await?);
@@ -21,10 +21,8 @@ pub(crate) async fn warn(db: &Db) -> Result<(), DbError> {
     }
     let known = all_endpoints(db).await?;
     for job in open {
-        if let Some(message) = why_waiting(&job, &known)
-            && !was_warned(db, &job).await?
-        {
-            events::warning(db, job.id, CODE, &message).await?;
+        if let Some(message) = why_waiting(&job, &known) {
+            events::warn_once(db, job.id, CODE, &message).await?;
         }
     }
     Ok(())
@@ -61,10 +59,4 @@ fn why_waiting(job: &Job, known: &BTreeMap<String, Endpoint>) -> Option<String> 
         }
     }
     Some(format!("waiting for an endpoint: {}", reasons.join("; ")))
-}
-
-/// True when the warning is the newest event of the job.
-async fn was_warned(db: &Db, job: &Job) -> Result<bool, DbError> {
-    let newest = events::list(db, job.id, job.revision - 1, 1).await?;
-    Ok(newest.iter().any(|event| event.kind == EventKind::Warning && event.data["code"] == CODE))
 }

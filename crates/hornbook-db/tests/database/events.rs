@@ -54,6 +54,31 @@ async fn numbers_have_no_gap_under_concurrency() {
     assert_eq!(jobs::state(&test.db, job).await.unwrap().1, seqs.len() as i64);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_job_is_told_once_until_it_gets_on() {
+    let test = TestDb::new().await;
+    let job = submitted(&test.db, 4).await;
+    let tell = async || {
+        let mut tasks = Vec::new();
+        for _ in 0..8 {
+            let db = test.db.clone();
+            tasks.push(tokio::spawn(async move {
+                events::warn_once(&db, job, "waiting", "nobody is there").await.unwrap()
+            }));
+        }
+        let mut told = 0;
+        for task in tasks {
+            told += usize::from(task.await.unwrap());
+        }
+        told
+    };
+    assert_eq!(tell().await, 1, "the last thing that happened was another");
+    events::warning(&test.db, job, "slow", "the endpoint is slow").await.unwrap();
+    assert_eq!(tell().await, 0, "another warning gets no job on");
+    jobs::pause(&test.db, job).await.unwrap();
+    assert_eq!(tell().await, 1, "it went on");
+}
+
 #[tokio::test]
 async fn a_job_tells_its_whole_course() {
     let test = TestDb::new().await;
