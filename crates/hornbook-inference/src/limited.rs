@@ -155,3 +155,152 @@ impl<B: Backend> Backend for Limited<B> {
         self.inner.provenance()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use hornbook_types::{EndpointLimits, FinishReason, Sampling, SystemClock, Usage};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::ambient::testing::LeapingTimer;
+    use crate::{Input, RetryPolicy, Retrying, Timer};
+
+    /// Answers what a test wrote down, each time after a second.
+    struct Script {
+        timer: Arc<LeapingTimer>,
+        answers: Mutex<VecDeque<Result<(), (ErrorClass, &'static str)>>>,
+    }
+
+    impl Backend for Script {
+        fn complete(
+            &self,
+            _request: CompletionRequest,
+        ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+            self.timer.advance(Duration::from_secs(1));
+            let answer = self.answers.lock().unwrap().pop_front().unwrap();
+            let answer = answer.map(|()| completion()).map_err(|(class, code)| CompletionError {
+                class,
+                code,
+                message: String::new(),
+                retry_after: None,
+            });
+            Box::pin(std::future::ready(answer))
+        }
+
+        fn slots(&self) -> usize {
+            usize::MAX
+        }
+
+        fn model(&self) -> &str {
+            "m"
+        }
+    }
+
+    fn completion() -> Completion {
+        Completion {
+            text: "x".to_owned(),
+            had_nul: false,
+            finish_reason: FinishReason::Stop,
+            usage: Usage { prompt_tokens: 30, completion_tokens: 70, cached_tokens: 0 },
+            usage_estimated: false,
+            model: "m".to_owned(),
+            logprobs: Vec::new(),
+        }
+    }
+
+    fn request() -> CompletionRequest {
+        CompletionRequest {
+            input: Input::user("x".repeat(400)),
+            sampling: Sampling { max_tokens: 900, ..Sampling::default() },
+            seed: 1,
+            logprobs: None,
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    fn limited(
+        answers: Vec<Result<(), (ErrorClass, &'static str)>>,
+    ) -> (Limited<Script>, Arc<LeapingTimer>, Ambient) {
+        let timer = Arc::new(LeapingTimer::default());
+        let ambient = Ambient::new(Arc::new(SystemClock), timer.clone(), 1);
+        let limits = EndpointLimits { in_flight: Some(64), ..EndpointLimits::default() };
+        let limiter = Limiter::new(&limits, ambient.clone());
+        let script = Script { timer: timer.clone(), answers: Mutex::new(answers.into()) };
+        (Limited::new(script, limiter, ambient.clone()), timer, ambient)
+    }
+
+    #[tokio::test]
+    async fn tokens_are_charged_for_what_was_computed() {
+        for (answer, tokens) in [
+            (Ok(()), 100),
+            (Err((ErrorClass::Throttled, "http_429")), 0),
+            (Err((ErrorClass::Permanent, "http_400")), 0),
+            // Nobody knows: the estimate stands.
+            (Err((ErrorClass::Transient, "interrupted")), 1_000),
+        ] {
+            let (limited, ..) = limited(vec![answer]);
+            let _ = limited.complete(request()).await;
+            let figures = limited.limiter.figures();
+            assert_eq!((figures.tokens_last_minute, figures.in_use), (tokens, 0), "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn time_that_an_answer_waits_here_is_not_the_endpoints() {
+        let (limited, timer, _) = limited(Vec::new());
+        let hog = {
+            let timer = timer.clone();
+            tokio::spawn(async move {
+                loop {
+                    timer.advance(Duration::from_millis(100));
+                    tokio::task::yield_now().await;
+                }
+            })
+        };
+        timer.advance(Duration::from_secs(2));
+        let latency = limited.latency_since(Duration::from_secs(1)).await;
+        hog.abort();
+        assert_eq!(latency, Duration::from_millis(700), "a second less three turns of 100 ms");
+    }
+
+    #[tokio::test]
+    async fn a_slot_is_free_while_a_request_backs_off() {
+        let failure = Err((ErrorClass::Transient, "http_500"));
+        let (limited, timer, ambient) = limited(vec![failure, Ok(()), Ok(())]);
+        limited.limiter.set_share(Some(1), None, None);
+        let limiter = Arc::clone(&limited.limiter);
+        let retrying = Retrying::new(limited, RetryPolicy::default(), ambient);
+        let admission = limiter.admit(1).await;
+        let first = retrying.complete_admitted(request(), admission);
+        // The other gets the only slot although the first has not ended.
+        let second = async {
+            let _admission = limiter.admit(1).await;
+            timer.elapsed()
+        };
+        let (first, second_at) = tokio::join!(first, second);
+        assert!(first.is_ok());
+        assert!(second_at <= Duration::from_secs(1), "{second_at:?}");
+    }
+
+    #[tokio::test]
+    async fn a_failing_prompt_fails_and_an_unreached_endpoint_gives_back() {
+        let run = async |class, code| {
+            let (limited, _, ambient) = limited(vec![Err((class, code)); 64]);
+            let retrying = Retrying::new(limited, RetryPolicy::default(), ambient);
+            let mut ends = Vec::new();
+            for _ in 0..2 {
+                let error = retrying.complete(request()).await.unwrap_err();
+                ends.push((error.class, error.code));
+            }
+            (ends, retrying.limiter().unwrap().figures().requests)
+        };
+        // Each has its attempts where something answers, though the breaker is open by then.
+        let (ends, requests) = run(ErrorClass::Transient, "http_500").await;
+        assert_eq!((ends[1], requests), ((ErrorClass::Transient, "http_500"), 12));
+        let (ends, requests) = run(ErrorClass::Transient, "connect").await;
+        assert_eq!((ends[1], requests), ((ErrorClass::Unavailable, "connect"), 8));
+    }
+}

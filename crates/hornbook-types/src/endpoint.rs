@@ -56,7 +56,7 @@ impl EndpointKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EndpointLimits {
-    /// Requests under way at once; absent is 16.
+    /// Most requests under way at once, and where an endpoint starts; absent is found out, from 4 on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
     /// Requests in any 60 seconds.

@@ -43,9 +43,12 @@ impl Bucket {
 
     /// Goes on with another limit; what is in the bucket is lost but for a part of one cell, so
     /// that changes which come faster than cells do not keep cells from coming at all.
+    ///
+    /// A debt is cut at a window's worth of the new limit: what was owed at a fast pace must not
+    /// be paid for hours at a slow one, and the account still knows what was sent.
     pub(super) fn change(&mut self, limit: u32, now: Duration) {
         self.fill(now);
-        let level = self.level.min(CELL - 1);
+        let level = self.level.clamp(-i128::from(limit) * CELL, CELL - 1);
         *self = Self { level, ..Self::empty(limit, now) };
     }
 

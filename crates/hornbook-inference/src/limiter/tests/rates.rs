@@ -98,6 +98,36 @@ proptest! {
     }
 
     #[test]
+    fn tokens_exceed_a_changing_share_by_one_estimates_error_at_most(
+        shares in proptest::collection::vec((2_000_u32..60_000, 1_u64..150), 2..6),
+        sizes in proptest::collection::vec((1_u64..2_000, 50_u64..=150), 16),
+    ) {
+        let (limiter, timer) = limiter(&limits(None, Some(1)));
+        let sent = run(async {
+            let mut sent = Vec::new();
+            let mut sizes = sizes.into_iter().cycle();
+            for (share, seconds) in shares {
+                limiter.set_share(Some(1_000), None, Some(share));
+                let end = timer.elapsed() + Duration::from_secs(seconds);
+                while timer.elapsed() < end {
+                    let (estimate, used_percent) = sizes.next().unwrap();
+                    let admission = limiter.admit(estimate).await;
+                    if timer.elapsed() >= end {
+                        admission.give_back();
+                        break;
+                    }
+                    let used = estimate * used_percent / 100;
+                    // The largest error: half of 2,000.
+                    sent.push((timer.elapsed(), used, u64::from(share) + 1_000));
+                    admission.settle(used);
+                }
+            }
+            sent
+        });
+        prop_assert!(fullest_minute(&sent) <= 1.0);
+    }
+
+    #[test]
     fn tokens_are_used_whatever_the_sizes(
         // What is left of a window is on average half of what the next request needs.
         limit in 40_000_u32..120_000,
@@ -262,5 +292,17 @@ fn changes_that_come_faster_than_requests_do_not_starve_them() {
         let before = timer.elapsed();
         drop(limiter.admit(1).await);
         assert!(timer.elapsed() - before < Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn what_is_owed_of_a_large_share_is_not_paid_for_hours_of_a_small_one() {
+    let (limiter, timer) = limiter(&limits(None, Some(60_000)));
+    run(async {
+        limiter.admit(60_000).await.settle(60_000);
+        limiter.set_share(None, None, Some(100));
+        drop(limiter.admit(1).await);
+        let seconds = timer.elapsed().as_secs();
+        assert!((60..=62).contains(&seconds), "{seconds}");
     });
 }
