@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use hornbook_types::{Invalid, JobSeed, PinnedJobSpec, PinnedLine, SeedRecord};
 
-use crate::{CompiledTemplate, JobContext, Plan, RenderContext, RenderError};
+use crate::template::audience_value;
+use crate::{CompiledTemplate, JobContext, Plan, RenderError};
 
 /// Bytes of English prose behind one token, near enough for an estimate.
 const BYTES_PER_TOKEN: usize = 4;
@@ -15,6 +16,8 @@ pub struct Prompter {
     plan: Plan,
     lines: Vec<PinnedLine>,
     templates: Vec<CompiledTemplate>,
+    /// For each line, its audience as templates see it.
+    audiences: Vec<tera::Value>,
     /// For each line, its template among `templates`.
     template_of: Vec<usize>,
     name: String,
@@ -43,8 +46,11 @@ impl Prompter {
             };
             template_of.push(index);
         }
+        let audiences =
+            spec.lines.iter().map(|line| audience_value(&line.audience.slug, &line.audience_spec));
         Ok(Self {
             plan,
+            audiences: audiences.collect(),
             lines: spec.lines.clone(),
             templates,
             template_of,
@@ -76,13 +82,9 @@ impl Prompter {
                 ),
             });
         }
-        let line = &self.lines[planned.line];
-        self.templates[self.template_of[planned.line]].render(&RenderContext {
-            audience: &line.audience.slug,
-            audience_spec: &line.audience_spec,
-            seed: &seed.data,
-            job: JobContext { name: &self.name, seed: self.seed, seq, metadata: &self.metadata },
-        })
+        let template = &self.templates[self.template_of[planned.line]];
+        let job = JobContext { name: &self.name, seed: self.seed, seq, metadata: &self.metadata };
+        template.render_for(self.audiences[planned.line].clone(), &seed.data, &job)
     }
 }
 

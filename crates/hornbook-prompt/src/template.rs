@@ -121,10 +121,22 @@ impl CompiledTemplate {
 
     /// The prompt for one seed; white space around it is cut off.
     pub fn render(&self, context: &RenderContext<'_>) -> Result<String, RenderError> {
+        let audience = audience_value(context.audience, context.audience_spec);
+        self.render_for(audience, context.seed, &context.job)
+    }
+
+    /// As [`render`](Self::render), for an audience that was made ready before: it is the same for
+    /// every prompt of a recipe line, and making it costs more than the rest of a prompt.
+    pub(crate) fn render_for(
+        &self,
+        audience: Value,
+        seed: &Map<String, serde_json::Value>,
+        job: &JobContext<'_>,
+    ) -> Result<String, RenderError> {
         let mut values = Context::new();
-        values.insert_value("audience", audience_value(context.audience, context.audience_spec));
-        values.insert_value("seed", Value::from_serializable(context.seed));
-        values.insert_value("job", job_value(&context.job));
+        values.insert_value("audience", audience);
+        values.insert_value("seed", Value::from_serializable(seed));
+        values.insert_value("job", job_value(job));
         let mut writer = PromptWriter::default();
         sandbox::refill();
         if let Err(error) = self.tera.render_to(NAME, &values, &mut writer) {
@@ -190,7 +202,8 @@ fn tidy(message: &str) -> String {
     })
 }
 
-fn audience_value(slug: &Slug, spec: &AudienceSpec) -> Value {
+/// An audience as templates see it.
+pub(crate) fn audience_value(slug: &Slug, spec: &AudienceSpec) -> Value {
     // About four tokens to three words, rounded to tens: exact to nobody, useful to a model.
     let words = |tokens: u32| ((u64::from(tokens) * 3 / 4).div_ceil(10) * 10).max(10);
     let mut value = serde_json::json!({
@@ -214,11 +227,19 @@ fn audience_value(slug: &Slug, spec: &AudienceSpec) -> Value {
 }
 
 fn job_value(job: &JobContext<'_>) -> Value {
-    Value::from_serializable(&serde_json::json!({
-        "name": job.name,
-        "seed": job.seed,
-        "seq": job.seq,
-        "draw": mix(mix(job.seed.0, DRAW_KEY), job.seq) % DRAW_RANGE,
-        "metadata": job.metadata,
-    }))
+    #[derive(serde::Serialize)]
+    struct Seen<'a> {
+        name: &'a str,
+        seed: JobSeed,
+        seq: u64,
+        draw: u64,
+        metadata: &'a BTreeMap<String, String>,
+    }
+    Value::from_serializable(&Seen {
+        name: job.name,
+        seed: job.seed,
+        seq: job.seq,
+        draw: mix(mix(job.seed.0, DRAW_KEY), job.seq) % DRAW_RANGE,
+        metadata: job.metadata,
+    })
 }

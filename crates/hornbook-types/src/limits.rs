@@ -42,8 +42,10 @@ pub const CHUNK_KILLER_DEATHS: i32 = 2 * CHUNK_OWNER_DEATHS;
 pub const LEASE_SECONDS: u64 = 30;
 /// Time between heartbeats of a lease.
 pub const HEARTBEAT_SECONDS: u64 = 5;
-/// Most documents in one group commit.
+/// Finished documents that are stored at once, without waiting for more company.
 pub const COMMIT_ROWS: usize = 64;
+/// Most documents in one group commit: what came while the group before was being stored goes together.
+pub const COMMIT_ROWS_MAX: usize = 256;
 /// Longest that a finished document waits for company before it is committed.
 pub const COMMIT_LINGER_MILLIS: u64 = 50;
 /// Consecutive prompts exported as one segment.

@@ -8,21 +8,44 @@ pub(crate) const ENDPOINTS_INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause after the database could not be reached.
 pub(crate) const DATABASE_RETRY: Duration = Duration::from_millis(250);
-/// Finished documents that wait for the committer; beyond it, endpoints wait.
+/// Finished documents that wait to be stored; beyond it, endpoints wait.
 pub(crate) const COMMIT_QUEUE_DOCUMENTS: usize = 1_024;
+/// Text of those documents, in bytes; beyond it, endpoints wait.
+pub(crate) const COMMIT_QUEUE_BYTES: usize = 32 * 1024 * 1024;
+/// Groups stored at once, each of another chunk; more would only queue for the disk.
+pub(crate) const COMMITS: usize = 4;
 /// Times that a group of documents is offered to a database that answers with an error of its own.
 pub(crate) const COMMIT_TRIES: u32 = 6;
 /// Pause before the second try; doubles with each.
 pub(crate) const COMMIT_RETRY: Duration = Duration::from_millis(500);
-/// Seeds fetched at a time for one chunk.
-pub(crate) const SEED_BATCH: usize = 64;
-/// Prompts rendered at once; more would only take cores from each other.
+/// Most prompts of one chunk rendered in one go: one look for their seeds, one blocking task.
+pub(crate) const RENDER_PROMPTS: usize = 64;
+/// A batch that has been rendering for so long ends with the prompt that it is at.
+pub(crate) const RENDER_BATCH: Duration = Duration::from_millis(50);
+/// Batches rendered at once; more would only take cores from each other.
 pub(crate) const RENDERS: usize = 2;
+/// Rendered prompts kept ready of one chunk: as many as an endpoint may take at one blow.
+pub(crate) const CHUNK_READY_PROMPTS: usize = 512;
+/// Rendered prompts kept ready of all chunks.
+pub(crate) const READY_PROMPTS: usize = 4_096;
+/// Rendered prompts and their seeds kept ready of all chunks, in bytes.
+pub(crate) const READY_BYTES: usize = 32 * 1024 * 1024;
+/// Prompts of a chunk that are rendered even when the others take all the room.
+pub(crate) const READY_PROMPTS_SPARED: usize = 4;
+/// Longest answer, with its prompt, that is judged on the spot, in bytes: about a millisecond.
+pub(crate) const JUDGED_HERE_BYTES: usize = 16 * 1024;
+/// How long leave to send is kept when the prompt that it was asked for went elsewhere; the slack of
+/// the limiter's window covers it.
+pub(crate) const ADMITTED_WAIT: Duration = Duration::from_millis(250);
+/// Prompts are leased this long before they are needed, at the pace of the moment.
+pub(crate) const LEASE_AHEAD: Duration = Duration::from_millis(250);
 /// Longest that rendering one prompt may take.
 pub(crate) const RENDER_DEADLINE: Duration = Duration::from_secs(10);
 /// Compiled jobs kept ready; the least recently used goes first.
 pub(crate) const JOBS_READY: usize = 64;
-/// Stretch of time over which a worker's own pace is measured.
+/// First stretch of time over which a worker's own pace is measured; each is twice the one before.
+pub(crate) const PACE_WINDOW_FIRST: Duration = Duration::from_millis(500);
+/// Longest stretch of time over which a worker's own pace is measured.
 pub(crate) const PACE_WINDOW: Duration = Duration::from_secs(30);
 /// Longest error message that is stored with a failed document, in bytes.
 pub(crate) const ERROR_BYTES: usize = 1_024;

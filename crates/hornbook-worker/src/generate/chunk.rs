@@ -1,17 +1,17 @@
-//! A chunk on the desk: its lease, its prompts still to send, and what is in flight.
+//! A chunk on the desk: its lease, its prompts on their way to an endpoint, and what is in flight.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hornbook_db::chunks::Lease;
-use hornbook_db::{Db, DbError, seeds};
-use hornbook_prompt::PlannedPrompt;
-use hornbook_types::{SeedRecord, limits::CHUNK_OWNER_DEATHS};
+use hornbook_prompt::{PlannedPrompt, estimate_tokens};
+use hornbook_types::limits::CHUNK_OWNER_DEATHS;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use super::group::Group;
 use super::job::JobRun;
-use crate::limits::SEED_BATCH;
+use crate::limits::{CHUNK_READY_PROMPTS, READY_PROMPTS_SPARED, RENDER_PROMPTS};
 
 /// A leased chunk.
 pub(crate) struct Chunk {
@@ -21,18 +21,66 @@ pub(crate) struct Chunk {
     pub(crate) given_up: CancellationToken,
     /// Cancelled when the job or the chunk is: ends local sequences at once.
     pub(crate) job_cancelled: CancellationToken,
-    /// Prompts not sent yet, in order.
-    unsent: Mutex<VecDeque<u64>>,
-    /// Seeds of the next few of them.
-    seeds: tokio::sync::Mutex<BTreeMap<u64, SeedRecord>>,
-    /// Sent, and neither stored nor given up.
-    in_flight: AtomicUsize,
+    /// Finished documents that are not stored yet.
+    pub(crate) group: Group,
+    book: Mutex<Book>,
+}
+
+/// A rendered prompt.
+#[derive(Debug)]
+pub(crate) struct Prompt {
+    pub(crate) planned: PlannedPrompt,
+    pub(crate) seed_data: Map<String, Value>,
+    pub(crate) text: String,
+    /// Endpoints that tried in vain, for reasons that another may not have.
+    pub(crate) tried: usize,
+}
+
+/// Where the prompts of a chunk are; each is in one place, and ended ones are nowhere.
+#[derive(Default)]
+struct Book {
+    /// Not rendered yet, in order.
+    unsent: VecDeque<u64>,
+    /// Taken out of `unsent` by the one batch that is being rendered.
+    rendering: usize,
+    /// Waiting for an endpoint, in order.
+    ready: VecDeque<Prompt>,
+    /// Size of `ready`.
+    ready_bytes: usize,
+    /// Taken by an endpoint, and neither stored nor given up.
+    in_flight: usize,
     /// Prompts that ended without a document, so that the chunk cannot be finished.
-    left_over: AtomicU64,
+    left_over: u64,
     /// Set once nothing more of it is to be sent.
-    closed: AtomicBool,
+    closed: bool,
     /// Set once somebody ends the lease.
-    ending: AtomicBool,
+    ending: bool,
+    /// When a batch of it was rendered last, in batches of the whole desk.
+    rendered_at: u64,
+}
+
+impl Prompt {
+    /// About how many tokens a request with it may use.
+    pub(crate) fn tokens(&self, job: &JobRun) -> u64 {
+        estimate_tokens(&self.text) + u64::from(job.spec.sampling.max_tokens)
+    }
+
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        self.text.len()
+            + self.seed_data.iter().map(|(key, value)| key.len() + size(value)).sum::<usize>()
+    }
+}
+
+/// About how many bytes a JSON value takes in memory.
+fn size(value: &Value) -> usize {
+    let inside = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(map) => map.iter().map(|(key, value)| key.len() + size(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + inside
 }
 
 impl Chunk {
@@ -44,12 +92,8 @@ impl Chunk {
             job,
             job_cancelled: given_up.child_token(),
             given_up,
-            unsent: Mutex::new(todo.into()),
-            seeds: tokio::sync::Mutex::default(),
-            in_flight: AtomicUsize::new(0),
-            left_over: AtomicU64::new(0),
-            closed: AtomicBool::new(false),
-            ending: AtomicBool::new(false),
+            group: Group::default(),
+            book: Mutex::new(Book { unsent: todo.into(), ..Book::default() }),
         }
     }
 
@@ -60,109 +104,175 @@ impl Chunk {
 
     /// Prompts that could be sent now; at most one where earlier owners died, so that others are leased beside it.
     pub(crate) fn unsent(&self) -> usize {
-        let unsent = self.lock().len();
+        let book = self.lock();
+        let unsent = book.unsent.len() + book.rendering + book.ready.len();
         match self.is_solo() {
-            true if self.in_flight.load(Ordering::SeqCst) > 0 => 0,
+            true if book.in_flight > 0 => 0,
             true => unsent.min(1),
             false => unsent,
         }
     }
 
+    /// Rendered prompts that wait for an endpoint, and their bytes.
+    pub(crate) fn ready(&self) -> (usize, usize) {
+        let book = self.lock();
+        (book.ready.len(), book.ready_bytes)
+    }
+
+    /// When the next batch of it should be rendered, in the order of those numbers; `None` for not now.
+    ///
+    /// `roomy` says whether the desk has room for more than the few prompts that each chunk may always have.
+    pub(crate) fn wants_rendering(&self, roomy: bool) -> Option<u64> {
+        let book = self.lock();
+        (self.batch_size(&book, roomy) > 0).then_some(book.rendered_at)
+    }
+
+    /// Takes the prompts of the next batch; each must be answered for with [`Chunk::rendered`],
+    /// [`Chunk::unrendered`] or [`Chunk::render_failed`].
+    pub(crate) fn begin_batch(&self, roomy: bool, turn: u64) -> Vec<u64> {
+        let mut book = self.lock();
+        let size = self.batch_size(&book, roomy);
+        book.rendering += size;
+        book.rendered_at = turn;
+        book.unsent.drain(..size).collect()
+    }
+
+    fn batch_size(&self, book: &Book, roomy: bool) -> usize {
+        let ready = book.ready.len();
+        let size = match (self.is_solo(), roomy) {
+            _ if book.rendering > 0 || book.closed => 0,
+            // Rendering may be what killed the owners, so it is done alone as well.
+            (true, _) => usize::from(ready == 0 && book.in_flight == 0),
+            (false, true) if ready + RENDER_PROMPTS <= CHUNK_READY_PROMPTS => RENDER_PROMPTS,
+            (false, _) if ready == 0 => READY_PROMPTS_SPARED,
+            (false, _) => 0,
+        };
+        size.min(book.unsent.len())
+    }
+
+    /// These prompts of the batch can be sent.
+    pub(crate) fn rendered(&self, prompts: Vec<Prompt>) {
+        let mut book = self.lock();
+        book.rendering -= prompts.len();
+        if book.closed {
+            book.left_over += prompts.len() as u64;
+            return;
+        }
+        book.ready_bytes += prompts.iter().map(Prompt::bytes).sum::<usize>();
+        book.ready.extend(prompts);
+    }
+
+    /// These prompts of the batch were not come to.
+    pub(crate) fn unrendered(&self, seqs: &[u64]) {
+        let mut book = self.lock();
+        book.rendering -= seqs.len();
+        if book.closed {
+            book.left_over += seqs.len() as u64;
+            return;
+        }
+        for &seq in seqs.iter().rev() {
+            book.unsent.push_front(seq);
+        }
+    }
+
+    /// One prompt of the batch cannot be rendered: it is as if an endpoint had taken it, and the
+    /// caller must call [`Chunk::ended`].
+    pub(crate) fn render_failed(&self) {
+        let mut book = self.lock();
+        book.rendering -= 1;
+        book.in_flight += 1;
+    }
+
+    /// About how many tokens the prompt may use that [`Chunk::take`] would give.
+    pub(crate) fn peek(&self) -> Option<u64> {
+        let book = self.lock();
+        let next = book.ready.front().filter(|_| !self.is_solo() || book.in_flight == 0);
+        next.map(|prompt| prompt.tokens(&self.job))
+    }
+
     /// Takes the next prompt; whoever gets it must call [`Chunk::ended`] or [`Chunk::put_back`].
-    pub(crate) fn take(&self) -> Option<u64> {
-        let mut unsent = self.lock();
-        if self.is_solo() && self.in_flight.load(Ordering::SeqCst) > 0 {
+    ///
+    /// Says also whether the next batch should be rendered.
+    pub(crate) fn take(&self) -> Option<(Prompt, bool)> {
+        let mut book = self.lock();
+        if self.is_solo() && book.in_flight > 0 {
             return None;
         }
-        let seq = unsent.pop_front()?;
-        self.in_flight.fetch_add(1, Ordering::SeqCst);
-        Some(seq)
+        let prompt = book.ready.pop_front()?;
+        book.ready_bytes -= prompt.bytes();
+        book.in_flight += 1;
+        let is_low = self.batch_size(&book, true) > 0;
+        Some((prompt, is_low))
     }
 
-    /// Puts a taken prompt back, first in line; one of a cleared chunk is left to the next owner.
-    pub(crate) fn put_back(&self, seq: u64) {
-        let mut unsent = self.lock();
-        if self.closed.load(Ordering::SeqCst) {
-            self.left_over.fetch_add(1, Ordering::SeqCst);
+    /// Puts a taken prompt back: first in line, or last when an endpoint tried in vain, so that it
+    /// does not get the same one again at once. One of a cleared chunk is left to the next owner.
+    pub(crate) fn put_back(&self, prompt: Prompt) {
+        let mut book = self.lock();
+        if book.closed {
+            book.left_over += 1;
         } else {
-            unsent.push_front(seq);
+            book.ready_bytes += prompt.bytes();
+            match prompt.tried {
+                0 => book.ready.push_front(prompt),
+                _ => book.ready.push_back(prompt),
+            }
         }
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        book.in_flight -= 1;
     }
 
-    /// A taken prompt has ended: its document is stored, or (`stored: false`) there is none.
-    pub(crate) fn ended(&self, stored: bool) {
+    /// So many taken prompts have ended: their documents are stored, or (`stored: false`) there are none.
+    pub(crate) fn ended(&self, prompts: usize, stored: bool) {
+        let mut book = self.lock();
         if !stored {
-            self.left_over.fetch_add(1, Ordering::SeqCst);
+            book.left_over += prompts as u64;
         }
-        // Under the lock, so that `is_over` never sees the moment in between.
-        let _unsent = self.lock();
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        book.in_flight -= prompts;
     }
 
     /// Sends nothing more of it; what is in flight goes on.
     pub(crate) fn clear(&self) {
-        let mut unsent = self.lock();
-        self.closed.store(true, Ordering::SeqCst);
-        self.left_over.fetch_add(unsent.len() as u64, Ordering::SeqCst);
-        unsent.clear();
+        let mut book = self.lock();
+        book.closed = true;
+        book.left_over += (book.unsent.len() + book.ready.len()) as u64;
+        book.unsent.clear();
+        book.ready.clear();
+        book.ready_bytes = 0;
     }
 
     /// True when nothing of it is unsent or in flight.
     pub(crate) fn is_over(&self) -> bool {
-        let unsent = self.lock();
-        unsent.is_empty() && self.in_flight.load(Ordering::SeqCst) == 0
+        self.lock().is_over()
     }
 
     /// True when every prompt of it has a document.
     pub(crate) fn is_complete(&self) -> bool {
-        self.is_over() && self.left_over.load(Ordering::SeqCst) == 0
+        let book = self.lock();
+        book.is_over() && book.left_over == 0
     }
 
     /// True for the one caller that may end the lease.
     pub(crate) fn begin_ending(&self) -> bool {
-        !self.ending.swap(true, Ordering::SeqCst)
+        let mut book = self.lock();
+        book.is_over() && !std::mem::replace(&mut book.ending, true)
     }
 
     /// Ending the lease did not work out; somebody else may try.
     pub(crate) fn ending_failed(&self) {
-        self.ending.store(false, Ordering::SeqCst);
+        self.lock().ending = false;
     }
 
-    /// The plan's word on `seq`, with its seed; fetches the seeds of the next prompts along with it.
-    pub(crate) async fn planned(
-        &self,
-        db: &Db,
-        seq: u64,
-    ) -> Result<(PlannedPrompt, SeedRecord), DbError> {
-        let plan = self.job.prompter.plan();
-        let planned = plan.at(seq);
-        let mut ready = self.seeds.lock().await;
-        if let Some(seed) = ready.remove(&seq) {
-            return Ok((planned, seed));
-        }
-        let mut seqs = vec![seq];
-        seqs.extend(self.lock().iter().take(SEED_BATCH - 1));
-        let wanted: Vec<(u64, u64)> =
-            seqs.into_iter().map(|seq| (seq, plan.at(seq).seed_seq)).collect();
-        let mut numbers: Vec<u64> = wanted.iter().map(|&(_, seed)| seed).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let records = seeds::by_seqs(db, &self.job.spec.seed_set, &numbers).await?;
-        let by_number: BTreeMap<u64, SeedRecord> =
-            records.into_iter().map(|record| (record.seq, record)).collect();
-        ready.clear();
-        for (seq, seed) in wanted {
-            if let Some(record) = by_number.get(&seed) {
-                ready.insert(seq, record.clone());
-            }
-        }
-        let seed = ready.remove(&seq).ok_or(DbError::NotFound("seed"))?;
-        Ok((planned, seed))
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        // Nothing under this lock can panic half way, so what a panic elsewhere leaves is whole.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<u64>> {
-        // Every change under this lock is a single step, so a panic leaves it whole.
-        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
+impl Book {
+    fn is_over(&self) -> bool {
+        self.unsent.is_empty()
+            && self.ready.is_empty()
+            && self.rendering == 0
+            && self.in_flight == 0
     }
 }

@@ -1,6 +1,7 @@
 //! The desk: the chunks that this worker has leased, and the next prompt for each endpoint.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,15 +10,16 @@ use hornbook_db::leases::Held;
 use hornbook_db::{DbError, documents, jobs};
 use hornbook_types::limits::CHUNK_KILLER_DEATHS;
 use hornbook_types::{JobState, Slug};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Prompt};
 use super::job::{JobCache, JobFault};
 use super::pace::Pace;
-use super::prompt;
-use super::render::Renders;
+use super::puller::Live;
+use super::{prompt, seeds};
+use crate::limits::{READY_BYTES, READY_PROMPTS};
 use crate::shared::{Shared, until_answered};
 
 /// How long answers of a cancelled job are awaited from remote endpoints.
@@ -27,14 +29,18 @@ const CANCEL_DRAIN: Duration = Duration::from_secs(20);
 pub(crate) struct Desk {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pace: Pace,
-    pub(crate) renders: Renders,
     /// Cancelled: what is in flight is given up.
     abort: CancellationToken,
     chunks: Mutex<Vec<Arc<Chunk>>>,
     jobs: JobCache,
     /// Endpoints with a running loop.
-    live: Mutex<BTreeSet<Slug>>,
+    live: Mutex<BTreeMap<Slug, Arc<Live>>>,
+    /// What pullers wait for; there is one for each endpoint, so that few are woken.
     changed: watch::Sender<u64>,
+    /// Told when there may be something to render.
+    low: Notify,
+    /// Batches rendered so far.
+    batches: AtomicU64,
     /// Leases being taken.
     claims: TaskTracker,
 }
@@ -45,12 +51,13 @@ impl Desk {
         Self {
             shared,
             pace: Pace::new(),
-            renders: Renders::new(),
             abort,
             chunks: Mutex::default(),
             jobs: JobCache::default(),
             live: Mutex::default(),
             changed: watch::Sender::new(0),
+            low: Notify::new(),
+            batches: AtomicU64::new(0),
             claims: TaskTracker::new(),
         }
     }
@@ -60,26 +67,63 @@ impl Desk {
         self.changed.subscribe()
     }
 
-    /// Wakes whoever waits for something to take.
+    /// Wakes whoever waits for something to take or to render.
     pub(crate) fn announce(&self) {
         self.changed.send_modify(|version| *version += 1);
+        self.low.notify_one();
+    }
+
+    /// About how many tokens the prompt may use that [`Desk::take`] would give.
+    pub(crate) fn peek(&self, endpoint: &Slug) -> Option<u64> {
+        let chunks = self.lock();
+        chunks.iter().filter(|chunk| serves(chunk, endpoint)).find_map(|chunk| chunk.peek())
     }
 
     /// The next prompt that `endpoint` may serve.
-    pub(crate) fn take(&self, endpoint: &Slug) -> Option<(Arc<Chunk>, u64)> {
-        let chunks = self.all();
+    pub(crate) fn take(&self, endpoint: &Slug) -> Option<(Arc<Chunk>, Prompt)> {
+        let chunks = self.lock();
         let mut serving = chunks.iter().filter(|chunk| serves(chunk, endpoint));
-        serving.find_map(|chunk| chunk.take().map(|seq| (Arc::clone(chunk), seq)))
+        let (chunk, (prompt, is_low)) =
+            serving.find_map(|chunk| chunk.take().map(|taken| (chunk, taken)))?;
+        if is_low {
+            self.low.notify_one();
+        }
+        Some((Arc::clone(chunk), prompt))
     }
 
-    /// Prompts on the desk that `endpoint` could send now.
+    /// Prompts on the desk that `endpoint` could send now, rendered or not.
     pub(crate) fn unsent_for(&self, endpoint: &Slug) -> usize {
-        self.all().iter().filter(|chunk| serves(chunk, endpoint)).map(|chunk| chunk.unsent()).sum()
+        self.lock().iter().filter(|chunk| serves(chunk, endpoint)).map(|chunk| chunk.unsent()).sum()
+    }
+
+    /// Waits for prompts to render: the chunk that had no turn for longest, and a batch of it.
+    pub(crate) async fn next_batch(&self) -> (Arc<Chunk>, Vec<u64>) {
+        loop {
+            if let Some(batch) = self.begin_batch() {
+                return batch;
+            }
+            self.low.notified().await;
+        }
+    }
+
+    fn begin_batch(&self) -> Option<(Arc<Chunk>, Vec<u64>)> {
+        let chunks = self.lock();
+        let (prompts, bytes) = chunks
+            .iter()
+            .map(|chunk| chunk.ready())
+            .fold((0, 0), |sum, ready| (sum.0 + ready.0, sum.1 + ready.1));
+        let roomy = prompts < READY_PROMPTS && bytes < READY_BYTES;
+        let wanting =
+            chunks.iter().filter_map(|chunk| Some((chunk.wants_rendering(roomy)?, chunk)));
+        let (_, chunk) = wanting.min_by_key(|(turn, _)| *turn)?;
+        let turn = 1 + self.batches.fetch_add(1, Ordering::Relaxed);
+        let seqs = chunk.begin_batch(roomy, turn);
+        (!seqs.is_empty()).then(|| (Arc::clone(chunk), seqs))
     }
 
     /// Notes which endpoints have a loop.
-    pub(crate) fn set_live(&self, names: BTreeSet<Slug>) {
-        *self.live.lock().unwrap_or_else(PoisonError::into_inner) = names;
+    pub(crate) fn set_live(&self, live: BTreeMap<Slug, Arc<Live>>) {
+        *self.live.lock().unwrap_or_else(PoisonError::into_inner) = live;
     }
 
     /// Leases a chunk that `endpoint` may serve; false when there is none.
@@ -248,18 +292,22 @@ impl Desk {
 
     /// Owner after owner died on the first missing prompt of this chunk: it fails, by name.
     async fn blame_first(&self, chunk: &Arc<Chunk>) -> Result<(), DbError> {
-        let Some(seq) = chunk.take() else {
+        let seqs = chunk.begin_batch(false, 0);
+        if seqs.is_empty() {
             return Ok(());
-        };
+        }
+        chunk.render_failed();
         let message = format!("{} workers died while they had this prompt", chunk.lease.deaths);
         let blamed = async {
-            let (planned, seed) = chunk.planned(&self.shared.db, seq).await?;
-            let document = prompt::failed(chunk, planned, seed, "worker_lost", &message);
+            let found = seeds::of(&self.shared.db, &chunk.job, &seqs).await?;
+            let (planned, seed) = found.into_iter().next().ok_or(DbError::NotFound("prompt"))?;
+            let seed_data = seed.ok_or(DbError::NotFound("seed"))?.data;
+            let document = prompt::failed(&chunk.job, planned, seed_data, "worker_lost", &message);
             let key = &chunk.lease.key;
             documents::commit_group_splitting(&self.shared.db, key, &[document], 0.0).await
         }
         .await;
-        chunk.ended(blamed.is_ok());
+        chunk.ended(1, blamed.is_ok());
         if let Err(error) = blamed {
             chunks::release(&self.shared.db, chunk.lease.key.token).await?;
             return Err(error);
@@ -283,7 +331,7 @@ impl Desk {
 
     fn is_served(&self, chunk: &Chunk) -> bool {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        chunk.job.spec.endpoints.iter().any(|name| live.contains(name))
+        chunk.job.spec.endpoints.iter().any(|name| live.contains_key(name))
     }
 
     fn remove(&self, chunk: &Arc<Chunk>) {

@@ -1,6 +1,6 @@
 //! Which endpoints have a loop in this process: those that take prompts and can be reached from here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hornbook_db::DbError;
@@ -19,6 +19,7 @@ const PAGE: u32 = 200;
 
 struct Loop {
     revision: u64,
+    live: Arc<Live>,
     stop: CancellationToken,
     task: AbortOnDropHandle<()>,
 }
@@ -87,7 +88,8 @@ async fn bring_up(
             loops.insert(endpoint.name.clone(), running);
         }
     }
-    desk.set_live(loops.keys().cloned().collect::<BTreeSet<_>>());
+    let live = loops.iter().map(|(name, running)| (name.clone(), Arc::clone(&running.live)));
+    desk.set_live(live.collect());
 }
 
 async fn begin(desk: &Arc<Desk>, committer: &Committer, endpoint: &Endpoint) -> Option<Loop> {
@@ -106,14 +108,11 @@ async fn begin(desk: &Arc<Desk>, committer: &Committer, endpoint: &Endpoint) -> 
     };
     tracing::info!(endpoint = %name, slots = backend.slots(), "endpoint in use");
     let stop = CancellationToken::new();
-    let live = Arc::new(Live {
-        name,
-        is_local: endpoint.spec.kind == EndpointKind::Local,
-        price: endpoint.spec.price,
-        backend,
-    });
-    let task = tokio::spawn(puller::run(Arc::clone(desk), committer.clone(), live, stop.clone()));
-    Some(Loop { revision: endpoint.revision, stop, task: AbortOnDropHandle::new(task) })
+    let is_local = endpoint.spec.kind == EndpointKind::Local;
+    let live = Arc::new(Live::new(name, is_local, endpoint.spec.price, backend));
+    let pulling = puller::run(Arc::clone(desk), committer.clone(), Arc::clone(&live), stop.clone());
+    let task = AbortOnDropHandle::new(tokio::spawn(pulling));
+    Some(Loop { revision: endpoint.revision, live, stop, task })
 }
 
 /// Ends a loop; what it has in flight goes on by itself.

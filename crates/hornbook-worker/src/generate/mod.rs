@@ -1,21 +1,33 @@
 //! Generate: permits first, then prompts.
 //!
-//! Every endpoint that this process can reach has a loop of its own (`puller`): it waits for a free
-//! slot, takes the next prompt from the desk, and sends it. The desk holds the chunks that this
-//! worker has leased; when fewer prompts lie there unsent than there are free slots, it leases the
-//! next chunk, so the window rolls and never waits for a batch. Nobody pushes: a fast endpoint takes
-//! more, a throttled one less, a dead one nothing.
+//! Every endpoint that this process can reach has a loop of its own (`puller`): it waits for leave to
+//! send, takes the next prompt from the desk, and sends it. The desk holds the chunks that this
+//! worker has leased; when fewer prompts lie there unsent than the endpoint may have under way, it
+//! leases the next chunk, so the window rolls and never waits for a batch. Nobody pushes: a fast
+//! endpoint takes more, a throttled one less, a dead one nothing.
+//!
+//! | file | a prompt's way |
+//! |---|---|
+//! | `desk`, `chunk`, `job` | leased, and where each prompt is |
+//! | `render`, `seeds` | rendered ahead, in batches |
+//! | `puller`, `endpoints` | taken by an endpoint that may send it |
+//! | `prompt`, `judge` | completed and judged |
+//! | `group`, `commit` | stored with others |
+//! | `heartbeat`, `pace` | what the database says of leases; how large they are |
 
 mod chunk;
 mod commit;
 mod desk;
 mod endpoints;
+mod group;
 mod heartbeat;
 mod job;
+mod judge;
 mod pace;
 mod prompt;
 mod puller;
 mod render;
+mod seeds;
 
 use std::sync::Arc;
 
@@ -29,21 +41,21 @@ use desk::Desk;
 /// Runs until `stop`, then until what is in flight has ended or `abort`, then hands leases back.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken, abort: CancellationToken) {
     let desk = Arc::new(Desk::new(Arc::clone(&shared), abort));
-    let (committer, committing) = Committer::start(Arc::clone(&shared));
+    let (committer, alive) = Committer::new(Arc::clone(&shared));
     let beating = CancellationToken::new();
     let heart =
         AbortOnDropHandle::new(tokio::spawn(heartbeat::run(Arc::clone(&desk), beating.clone())));
+    let rendering = render::run(Arc::clone(&desk), committer.clone());
+    let rendering = AbortOnDropHandle::new(tokio::spawn(rendering));
     endpoints::run(&desk, &committer, &stop).await;
     desk.settle().await;
     desk.drain().await;
-    // The last sender going away ends the committer, once everything is stored.
-    drop(committer);
-    if let Err(error) = committing.await {
-        tracing::error!(%error, "the committer ended badly");
-    }
+    drop(rendering);
+    committer.finish().await;
     desk.hand_back().await;
     beating.cancel();
     if let Err(error) = heart.await {
         tracing::error!(%error, "the heartbeat ended badly");
     }
+    drop(alive);
 }

@@ -1,16 +1,17 @@
-//! One endpoint's loop: a free slot, then the next prompt.
+//! One endpoint's loop: leave to send, then the next prompt.
 
 use std::sync::Arc;
 
-use hornbook_inference::SharedBackend;
+use hornbook_inference::{Limiter, SharedBackend};
 use hornbook_types::{EndpointPrice, Slug};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::chunk::Chunk;
 use super::commit::Committer;
 use super::desk::Desk;
 use super::prompt::{self, Task};
-use crate::limits::{DATABASE_RETRY, IDLE_INTERVAL};
+use crate::limits::{ADMITTED_WAIT, DATABASE_RETRY, IDLE_INTERVAL};
 
 /// An endpoint that can be asked.
 pub(crate) struct Live {
@@ -18,6 +19,21 @@ pub(crate) struct Live {
     pub(crate) is_local: bool,
     pub(crate) price: EndpointPrice,
     pub(crate) backend: SharedBackend,
+    /// What admits requests to it: its own, or as many at once as it has slots.
+    pub(crate) limiter: Arc<Limiter>,
+}
+
+impl Live {
+    /// An endpoint behind its backend's limiter.
+    pub(crate) fn new(
+        name: Slug,
+        is_local: bool,
+        price: EndpointPrice,
+        backend: SharedBackend,
+    ) -> Self {
+        let limiter = backend.limiter().unwrap_or_else(|| Limiter::fixed(backend.slots().max(1)));
+        Self { name, is_local, price, backend, limiter }
+    }
 }
 
 /// Pulls prompts until `stop`; what is in flight then goes on by itself.
@@ -27,11 +43,10 @@ pub(crate) async fn run(
     live: Arc<Live>,
     stop: CancellationToken,
 ) {
-    let slots = live.backend.slots().max(1);
-    let free = Arc::new(Semaphore::new(slots));
     let hungry = Notify::new();
-    let supply = keep_supplied(&desk, &live.name, slots, &hungry);
-    let pull = pull(&desk, &committer, &live, &free, &hungry);
+    let supply = keep_supplied(&desk, &live, &hungry);
+    let puller = Puller { desk: &desk, committer: &committer, live: &live, hungry: &hungry };
+    let pull = puller.pull();
     tokio::select! {
         () = stop.cancelled() => {}
         () = supply => {}
@@ -39,58 +54,83 @@ pub(crate) async fn run(
     }
 }
 
-async fn pull(
-    desk: &Arc<Desk>,
-    committer: &Committer,
-    live: &Arc<Live>,
-    free: &Arc<Semaphore>,
-    hungry: &Notify,
-) {
-    let mut changes = desk.changes();
-    loop {
-        let Ok(permit) = Arc::clone(free).acquire_owned().await else {
-            return;
-        };
-        let (chunk, seq) = loop {
+struct Puller<'a> {
+    desk: &'a Arc<Desk>,
+    committer: &'a Committer,
+    live: &'a Arc<Live>,
+    hungry: &'a Notify,
+}
+
+impl Puller<'_> {
+    async fn pull(&self) {
+        let mut changes = self.desk.changes();
+        loop {
+            // While documents wait for the database, more of them would only be lost with the process.
+            self.committer.room().await;
+            // Leave is asked for with a prompt in sight, and no prompt is held while it is awaited:
+            // an endpoint that may not send keeps nothing from the others.
+            let tokens = self.next(&mut changes, |desk, name| desk.peek(name)).await;
+            let mut admission = self.live.limiter.admit(tokens).await;
+            let taking = self.next(&mut changes, |desk, name| desk.take(name));
+            let Ok((chunk, prompt)) = tokio::time::timeout(ADMITTED_WAIT, taking).await else {
+                admission.give_back();
+                continue;
+            };
+            self.hungry.notify_one();
+            admission.reestimate(prompt.tokens(&chunk.job));
+            tokio::spawn(prompt::run(self.task(chunk), prompt, admission));
+        }
+    }
+
+    /// Looks again and again until there is something.
+    async fn next<T>(
+        &self,
+        changes: &mut watch::Receiver<u64>,
+        look: impl Fn(&Desk, &Slug) -> Option<T>,
+    ) -> T {
+        loop {
             changes.borrow_and_update();
-            if let Some(taken) = desk.take(&live.name) {
-                break taken;
+            if let Some(found) = look(self.desk, &self.live.name) {
+                return found;
             }
-            hungry.notify_one();
+            self.hungry.notify_one();
             if changes.changed().await.is_err() {
-                return;
+                // The desk outlives its pullers.
+                std::future::pending::<()>().await;
             }
-        };
-        hungry.notify_one();
-        let task = Task {
-            desk: Arc::clone(desk),
-            committer: committer.clone(),
-            live: Arc::clone(live),
+        }
+    }
+
+    fn task(&self, chunk: Arc<Chunk>) -> Task {
+        Task {
+            desk: Arc::clone(self.desk),
+            committer: self.committer.clone(),
+            live: Arc::clone(self.live),
             chunk,
-            seq,
-        };
-        tokio::spawn(async move {
-            prompt::run(task).await;
-            drop(permit);
-        });
+        }
     }
 }
 
-/// Leases the next chunk whenever fewer prompts lie unsent than the endpoint has slots.
-async fn keep_supplied(desk: &Arc<Desk>, name: &Slug, slots: usize, hungry: &Notify) {
+/// Leases the next chunk whenever fewer prompts lie unsent than the endpoint may have under way.
+async fn keep_supplied(desk: &Arc<Desk>, live: &Live, hungry: &Notify) {
     let mut news = desk.shared.notifier.subscribe();
+    let mut window = live.limiter.watch_window();
     loop {
-        if desk.unsent_for(name) >= slots {
-            hungry.notified().await;
+        let slots = *window.borrow_and_update();
+        if slots == 0 || desk.unsent_for(&live.name) >= desk.pace.unsent_prompts(slots) {
+            tokio::select! {
+                () = hungry.notified() => {}
+                Ok(()) = window.changed() => {}
+            }
             continue;
         }
-        match Arc::clone(desk).claim_apart(name.clone(), slots).await {
+        match Arc::clone(desk).claim_apart(live.name.clone(), slots).await {
             Ok(true) => {}
             Ok(false) => {
                 news.changed(None, IDLE_INTERVAL).await;
             }
             Err(error) => {
-                tracing::warn!(%error, endpoint = %name, "cannot lease prompts");
+                tracing::warn!(%error, endpoint = %live.name, "cannot lease prompts");
                 tokio::time::sleep(DATABASE_RETRY).await;
             }
         }
