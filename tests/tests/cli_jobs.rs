@@ -60,7 +60,9 @@ async fn a_job_is_submitted_watched_and_listed() {
     assert!(shown.lines().any(|line| line.starts_with("accepted") && line.ends_with(" 20")));
     let shown = house.cli.run(&format!("job show {id} --json"), &[]).await.exits(0).json();
     assert_eq!(shown["state"], "succeeded");
-    let watched = house.cli.run("job submit --watch --json", &[&file]).await.exits(0).json();
+    let submit = "job submit --weight 2.5 --watch --json";
+    let watched = house.cli.run(submit, &[&file]).await.exits(0).json();
+    assert_eq!(watched["weight"], 2.5);
     assert_eq!(watched["counts"]["accepted"], 20);
     let listed = house.cli.run("job ls --json", &[]).await.exits(0).json();
     assert_eq!(listed[1]["id"], id.as_str(), "newest first");

@@ -26,7 +26,11 @@ async fn keys_open_what_their_scopes_say_until_they_are_revoked() {
     let writer = at_home.run(create, &[data_dir]).await.exits(0).stdout;
     let writer_file = directory.path().join("writer");
     std::fs::write(&writer_file, &writer).expect("writing");
-    let reader = at_home.run("--json key create --data-dir", &[data_dir]).await.exits(0).json();
+    let reader = at_home
+        .run("--json key create --running-jobs 2 --tokens-per-day 9000 --data-dir", &[data_dir])
+        .await
+        .exits(0)
+        .json();
     let reader_key = reader["key"].as_str().expect("a key");
 
     // The first key closes the service to whoever has none.
@@ -58,10 +62,16 @@ async fn keys_open_what_their_scopes_say_until_they_are_revoked() {
         keys.find(|key| key["id"] == wanted).expect("the key")["state"].clone()
     };
     assert_eq!(state(id), "revoked");
+    let mut keys = listed.as_array().expect("a list").iter();
+    let quota = &keys.find(|key| key["id"] == id).expect("the key")["quota"];
+    assert_eq!(*quota, serde_json::json!({"running_jobs": 2, "tokens_per_day": 9000}));
     assert!(!listed.to_string().contains(secret));
     at_home.run("key revoke nobodys --data-dir", &[data_dir]).await.exits(3);
     let bad_scope = "key create --scopes everything --data-dir";
     at_home.run(bad_scope, &[data_dir]).await.exits(2);
+    let no_quota =
+        at_home.run("key create --running-jobs 0 --data-dir", &[data_dir]).await.exits(2);
+    assert!(no_quota.stderr.contains("--running-jobs needs 1"), "{}", no_quota.stderr);
     let again = format!("--json key revoke {id} --data-dir");
     assert_eq!(at_home.run(&again, &[data_dir]).await.exits(0).json()["state"], "revoked");
 }

@@ -56,6 +56,7 @@ fn spec(name: &str) -> PinnedJobSpec {
         gates: GateSpec::default(),
         assembly: AssemblySpec::default(),
         priority: 0,
+        weight: 1.0,
         metadata: BTreeMap::new(),
     }
 }

@@ -12,8 +12,10 @@ use sqlx::{Connection, Postgres, SqlSafeStr, Transaction};
 use crate::{DbError, SecretKey, limits};
 
 /// Version, name and statements of every migration, oldest first.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "init", include_str!("../../../migrations/0001_init.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "init", include_str!("../../../migrations/0001_init.sql")),
+    (2, "shares_and_fairness", include_str!("../../../migrations/0002_shares_and_fairness.sql")),
+];
 
 /// A pool of connections to the database, and the key that endpoint secrets are sealed with.
 ///
@@ -72,7 +74,7 @@ impl Db {
 
     /// Brings the schema up to this build's; safe to call from several processes at once.
     pub async fn migrate(&self) -> Result<(), DbError> {
-        let list = MIGRATIONS.into_iter().map(|(version, name, sql)| {
+        let list = MIGRATIONS.iter().map(|&(version, name, sql)| {
             Migration::new(
                 version,
                 Cow::Borrowed(name),

@@ -13,6 +13,9 @@ pub enum DbError {
     /// It is there, but not as the caller expected it.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// The key's quota does not allow it.
+    #[error(transparent)]
+    Quota(#[from] QuotaExceeded),
     /// The lease is held no longer; drop what was done under it.
     #[error("lease lost")]
     Fenced,
@@ -62,6 +65,39 @@ pub enum Conflict {
     /// Unended jobs need it.
     #[error("is in use by a job")]
     InUse,
+}
+
+/// A quota that would be exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key's quota of {limit} {} does not allow it; {used} are used", quota.as_str())]
+pub struct QuotaExceeded {
+    /// Which one.
+    pub quota: Quota,
+    /// What the key allows.
+    pub limit: u64,
+    /// What is used of it.
+    pub used: u64,
+    /// When there will be room again, in seconds; `None` when time alone does not help.
+    pub retry_after_seconds: Option<u64>,
+}
+
+/// What a key's submissions are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quota {
+    /// Jobs that have not ended.
+    RunningJobs,
+    /// Prompts of the jobs submitted on one UTC day.
+    PromptsPerDay,
+}
+
+impl Quota {
+    /// The name used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RunningJobs => "running_jobs",
+            Self::PromptsPerDay => "prompts_per_day",
+        }
+    }
 }
 
 impl DbError {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::{Db, DbError, idempotency, jobs, limits};
+use crate::{Db, DbError, idempotency, jobs, keys, limits};
 
 /// What one sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub async fn sweep(db: &Db) -> Result<Swept, DbError> {
         tx.commit().await?;
         swept.jobs += u64::from(before != after);
     }
+    keys::warn_spent(db).await?;
     swept.keys = idempotency::purge(db).await?;
     swept.workers =
         sqlx::query("DELETE FROM workers WHERE heartbeat_at < now() - make_interval(hours => $1)")

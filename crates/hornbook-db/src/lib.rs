@@ -11,6 +11,7 @@
 //! | [`endpoints`] | who completes prompts; keys sealed with a [`SecretKey`] |
 //! | [`jobs`] | submit, look, pause, resume, cancel, retry, delete |
 //! | [`chunks`], [`leases`] | who works on which prompts |
+//! | [`shares`] | what each worker may use of an endpoint's limits |
 //! | [`documents`] | store finished documents in fenced groups; read pages of them |
 //! | [`events`], [`Notifier`] | what happened to a job, and being woken when it does |
 //! | [`assembly`], [`corpora`] | who assembles a corpus, and publishing it |
@@ -43,12 +44,13 @@ mod secret_key;
 mod seed_import;
 pub mod seed_sets;
 pub mod seeds;
+pub mod shares;
 pub mod templates;
 mod version;
 pub mod workers;
 
 pub use db::Db;
-pub use error::{Conflict, DbError};
+pub use error::{Conflict, DbError, Quota, QuotaExceeded};
 pub use notifier::{Notifier, Subscription};
 pub use secret_key::SecretKey;
 pub use version::{Expect, Origin, Stored};

@@ -8,6 +8,8 @@ pub const IDLE_TRUST_MILLIS: u64 = 1_000;
 pub const PAGE_ROWS: u32 = 1_000;
 /// Rows that one transaction deletes of a deleted job.
 pub const DELETE_ROWS: u32 = 5_000;
+/// How long a rate that a worker gave up counts as used, in seconds: the limiter's window.
+pub const SHARE_COOLING_SECONDS: f64 = 60.5;
 /// Chunks with expired leases that one sweep hands back.
 pub const SWEEP_CHUNKS: i64 = 1_000;
 /// Shortest time between two progress events of one job, in seconds.

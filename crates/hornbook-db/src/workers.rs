@@ -1,9 +1,10 @@
 //! Workers: who is at work, and what a successor may take over at once.
 
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Db, DbError};
+use crate::{Db, DbError, limits};
 
 /// A worker process.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -50,6 +51,7 @@ pub async fn register(db: &Db, id: Uuid, name: &str) -> Result<u64, DbError> {
         .rows_affected();
         chunks + assemblies
     };
+    end_predecessors_shares(&mut tx, id, name).await?;
     sqlx::query(
         "INSERT INTO workers (id, name) VALUES ($1, $2)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, heartbeat_at = now()",
@@ -62,9 +64,36 @@ pub async fn register(db: &Db, id: Uuid, name: &str) -> Result<u64, DbError> {
     Ok(freed)
 }
 
-/// Takes a worker that ends in good order off the list.
+/// Ends what earlier processes of that name held of endpoints' limits.
+///
+/// Their rates cool, but not for whoever has the same name: it starts with an empty bucket.
+async fn end_predecessors_shares(
+    tx: &mut PgConnection,
+    id: Uuid,
+    name: &str,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE endpoint_shares SET expires_at = clock_timestamp()
+          WHERE $1 <> '' AND worker_name = $1 AND worker_id <> $2
+            AND expires_at > clock_timestamp()",
+    )
+    .bind(name)
+    .bind(id)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes a worker that ends in good order off the list, and ends its shares of endpoints' limits.
 pub async fn deregister(db: &Db, id: Uuid) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM workers WHERE id = $1").bind(id).execute(db.pool()).await?;
+    let mut tx = db.begin().await?;
+    sqlx::query("SELECT release_shares($1, $2)")
+        .bind(id)
+        .bind(limits::SHARE_COOLING_SECONDS)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("DELETE FROM workers WHERE id = $1").bind(id).execute(&mut *tx).await?;
+    tx.commit().await?;
     Ok(())
 }
 

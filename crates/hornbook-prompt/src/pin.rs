@@ -78,6 +78,7 @@ pub fn pin(
         gates: spec.gates.clone(),
         assembly: spec.assembly.clone(),
         priority: spec.priority,
+        weight: spec.weight,
         metadata: spec.metadata.clone(),
     })
 }

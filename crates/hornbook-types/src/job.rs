@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::limits::{
-    ENDPOINTS_PER_JOB, JOB_NAME_CHARS, METADATA_KEYS, PROMPTS_PER_JOB, RECIPE_LINES,
+    ENDPOINTS_PER_JOB, JOB_NAME_CHARS, JOB_WEIGHT_MAX, JOB_WEIGHT_MIN, METADATA_KEYS,
+    PROMPTS_PER_JOB, RECIPE_LINES,
 };
 use crate::{
     AssemblySpec, AudienceSpec, FieldError, GateSpec, Invalid, LOCAL_ENDPOINT, Pinned, Reference,
@@ -53,6 +54,9 @@ pub struct JobSpec {
     /// Higher goes first. Default 0.
     #[serde(default)]
     pub priority: i32,
+    /// Share of the prompts among jobs of the same priority, 0.001 to 1000. Default 1.
+    #[serde(default = "default_weight")]
+    pub weight: f64,
     /// The user's own labels.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
@@ -60,6 +64,14 @@ pub struct JobSpec {
 
 fn default_endpoints() -> Vec<Slug> {
     LOCAL_ENDPOINT.parse().into_iter().collect()
+}
+
+fn default_weight() -> f64 {
+    1.0
+}
+
+fn is_default_weight(weight: &f64) -> bool {
+    *weight == default_weight()
 }
 
 /// Where a job's input records come from.
@@ -127,6 +139,9 @@ pub struct PinnedJobSpec {
     pub assembly: AssemblySpec,
     /// Higher goes first.
     pub priority: i32,
+    /// Share of the prompts among jobs of the same priority; left out where it is 1.
+    #[serde(default = "default_weight", skip_serializing_if = "is_default_weight")]
+    pub weight: f64,
     /// The user's own labels.
     pub metadata: BTreeMap<String, String>,
 }
@@ -168,6 +183,10 @@ impl JobSpec {
         }
         if self.budget.usd.is_some() {
             faults.push(FieldError::not_supported("/budget/usd", "a money budget"));
+        }
+        if !(JOB_WEIGHT_MIN..=JOB_WEIGHT_MAX).contains(&self.weight) {
+            let range = format!("needs {JOB_WEIGHT_MIN} to {JOB_WEIGHT_MAX}");
+            faults.push(FieldError::new("/weight", range));
         }
         if self.metadata.len() > METADATA_KEYS {
             faults

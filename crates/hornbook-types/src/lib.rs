@@ -38,7 +38,7 @@ pub use hash::mix;
 pub use id::{Pinned, Reference, Slug};
 pub use invalid::{FieldError, Invalid};
 pub use job::{Budget, JobSpec, PinnedJobSpec, PinnedLine, RecipeLine, SeedSource};
-pub use key::Scope;
+pub use key::{KeyQuota, Scope};
 pub use sampling::{JobSeed, Sampling};
 pub use seed::SeedRecord;
 pub use state::{JobAction, JobState};

@@ -54,8 +54,14 @@ pub const SEGMENT_PROMPTS: u64 = 8_192;
 pub const SHARD_TEXT_BYTES: u64 = 256 * 1024 * 1024;
 /// Uncompressed bytes per Parquet row group.
 pub const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
+/// Largest quota that a key may be given.
+pub const QUOTA_MAX: u64 = 1_000_000_000_000_000;
 /// Metadata keys that a job may carry.
 pub const METADATA_KEYS: usize = 32;
+/// Smallest weight of a job.
+pub const JOB_WEIGHT_MIN: f64 = 0.001;
+/// Largest weight of a job.
+pub const JOB_WEIGHT_MAX: f64 = 1_000.0;
 /// Longest job name.
 pub const JOB_NAME_CHARS: usize = 200;
 /// Finished corpus revisions kept beside the current one.

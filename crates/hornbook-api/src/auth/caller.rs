@@ -68,6 +68,14 @@ impl Caller {
         }
     }
 
+    /// The id of the caller's key; none while the service is open.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key { id, .. } => Some(id),
+            Self::Local | Self::Anonymous | Self::Refused => None,
+        }
+    }
+
     /// What the request counts against, when it may be served at all.
     ///
     /// It also says whose idempotency keys these are.

@@ -21,7 +21,7 @@ pub(super) async fn submit(
         Problem::new(rejection.status(), "invalid_form", rejection.body_text())
     })?;
     let submitted = match spec(&fields) {
-        Ok(spec) => crate::v1::jobs::submit(&state, spec).await,
+        Ok(spec) => crate::v1::jobs::submit(&state, &caller, spec).await,
         Err(invalid) => Err(invalid.into()),
     };
     match submitted {
@@ -91,6 +91,7 @@ fn spec(fields: &[(String, String)]) -> Result<JobSpec, Invalid> {
         gates: Default::default(),
         assembly: Default::default(),
         priority: 0,
+        weight: 1.0,
         metadata: Default::default(),
     };
     spec.sampling.max_tokens = u32::try_from(max_tokens).unwrap_or(u32::MAX);

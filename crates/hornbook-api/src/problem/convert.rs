@@ -1,7 +1,7 @@
 //! How the faults of other crates become problems.
 
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
-use hornbook_db::{Conflict, DbError};
+use hornbook_db::{Conflict, DbError, QuotaExceeded};
 use hornbook_types::Invalid;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -83,6 +83,7 @@ impl From<DbError> for Problem {
         match error {
             DbError::NotFound(what) => Self::not_found(format_args!("this {what}")),
             DbError::Conflict(conflict) => conflict.into(),
+            DbError::Quota(exceeded) => exceeded.into(),
             DbError::BadData(what) => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "invalid",
@@ -98,6 +99,20 @@ impl From<DbError> for Problem {
                 .header(RETRY_AFTER, "2")
             }
             DbError::Fenced | DbError::Other(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<QuotaExceeded> for Problem {
+    fn from(exceeded: QuotaExceeded) -> Self {
+        let problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", exceeded.to_string())
+                .member("quota", exceeded.quota.as_str())
+                .member("limit", exceeded.limit)
+                .member("used", exceeded.used);
+        match exceeded.retry_after_seconds {
+            Some(seconds) => problem.header(RETRY_AFTER, seconds.to_string()),
+            None => problem,
         }
     }
 }

@@ -11,7 +11,7 @@ use hornbook_db::{Db, Notifier, SecretKey, keys};
 use hornbook_inference::{
     Backend, Completion, CompletionError, CompletionRequest, ErrorClass, SharedBackend,
 };
-use hornbook_types::{FinishReason, Scope, SystemClock, Usage};
+use hornbook_types::{FinishReason, KeyQuota, Scope, SystemClock, Usage};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use object_store::local::LocalFileSystem;
@@ -81,8 +81,14 @@ impl TestApp {
 
     /// Stores a key with one scope and gives it as a client would send it.
     pub(crate) async fn key(&self, scope: Scope) -> KeyToken {
+        self.key_with(scope, &KeyQuota::default()).await
+    }
+
+    /// The same with quotas.
+    pub(crate) async fn key_with(&self, scope: Scope, quota: &KeyQuota) -> KeyToken {
         let token = self.state.with_random(|random| KeyToken::generate(random));
-        keys::create(self.db(), &token.id, "test", &token.digest(), &[scope]).await.unwrap();
+        let digest = token.digest();
+        keys::create(self.db(), &token.id, "test", &digest, &[scope], quota).await.unwrap();
         token
     }
 

@@ -21,6 +21,15 @@ async fn a_job_is_pinned_when_it_is_submitted() {
     assert_eq!(view["spec"]["seed_set"], "topics@1");
     assert_eq!(view["spec"]["lines"][0]["template"], "story@1");
     assert_eq!(view["spec"]["sampling"]["seed"], "0");
+    assert_eq!(view["weight"], 1.0);
+    let mut heavy = job(1);
+    heavy["weight"] = json!(2.5);
+    assert_eq!(app.json("POST", "/v1/jobs", &heavy).await.expect(201)["weight"], 2.5);
+    for bad in [0.0, -1.0, 1_000.5] {
+        heavy["weight"] = json!(bad);
+        let problem = app.json("POST", "/v1/jobs", &heavy).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], "/weight", "{bad}");
+    }
     let mut every = job(1);
     every.as_object_mut().unwrap().remove("documents");
     let view = app.json("POST", "/v1/jobs", &every).await.expect(201);

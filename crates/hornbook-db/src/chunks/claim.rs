@@ -17,14 +17,16 @@ struct Row {
     hi: i64,
     attempt: i32,
     deaths: i32,
+    /// Prompts of it without a document.
+    remaining: i64,
     lease_token: i64,
 }
 
 /// Leases about `prompts` prompts to `worker` from the job that should go next among those that
 /// `endpoints` may serve; `None` when there is nothing to do.
 ///
-/// Next is the highest priority, then the job least recently served, then the oldest. The first
-/// claim of a queued job makes it run.
+/// Next is the highest priority, then the job that has had the fewest prompts leased for its
+/// weight (its virtual time), then the oldest. The first claim of a queued job makes it run.
 pub async fn claim(
     db: &Db,
     worker: Uuid,
@@ -47,10 +49,7 @@ pub async fn claim(
     if before.state == JobState::Queued {
         enter(&mut tx, job, JobState::Queued, JobState::Running, None).await?;
     }
-    sqlx::query("UPDATE jobs SET last_claimed_at = clock_timestamp() WHERE id = $1")
-        .bind(job)
-        .execute(&mut *tx)
-        .await?;
+    charge(&mut tx, job, endpoints, row.remaining).await?;
     tx.commit().await?;
     Ok(Some(Lease {
         key: LeaseKey { job_id: job, chunk: row.chunk, token: LeaseToken(row.lease_token) },
@@ -64,32 +63,49 @@ pub async fn claim(
 
 /// Locks the job to serve next.
 ///
-/// Jobs that another worker is just claiming from are passed over; when nothing else is to be
-/// done, it is waited for, so that a single job does not leave the others idle.
+/// One that another worker is just claiming from is waited for, and not passed over: a job of a
+/// lower priority must not slip in meanwhile. Jobs of a key whose tokens of today are spent wait.
 async fn pick(tx: &mut PgConnection, endpoints: &[String]) -> Result<Option<Uuid>, DbError> {
-    const PICK: [&str; 2] = [
+    Ok(sqlx::query_scalar(
         "SELECT j.id FROM jobs AS j
           WHERE j.state IN ('queued', 'running') AND j.endpoints && $1
             AND (j.next_seq < j.total OR EXISTS (
                 SELECT FROM job_chunks AS c WHERE c.job_id = j.id AND c.state <> 'done'
                    AND (c.state = 'requeued' OR c.lease_expires_at < clock_timestamp())))
-          ORDER BY j.priority DESC, j.last_claimed_at NULLS FIRST, j.id LIMIT 1
-            FOR NO KEY UPDATE OF j SKIP LOCKED",
-        "SELECT j.id FROM jobs AS j
-          WHERE j.state IN ('queued', 'running') AND j.endpoints && $1
-            AND (j.next_seq < j.total OR EXISTS (
-                SELECT FROM job_chunks AS c WHERE c.job_id = j.id AND c.state <> 'done'
-                   AND (c.state = 'requeued' OR c.lease_expires_at < clock_timestamp())))
-          ORDER BY j.priority DESC, j.last_claimed_at NULLS FIRST, j.id LIMIT 1
+            AND (j.key_id IS NULL OR j.key_id NOT IN (SELECT s.id FROM spent_keys AS s))
+          ORDER BY j.priority DESC, j.vtime, j.id LIMIT 1
             FOR NO KEY UPDATE OF j",
-    ];
-    for statement in PICK {
-        let found = sqlx::query_scalar(statement).bind(endpoints).fetch_optional(&mut *tx).await?;
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
+    )
+    .bind(endpoints)
+    .fetch_optional(tx)
+    .await?)
+}
+
+/// Moves the job's virtual time on by `prompts` over its weight.
+///
+/// While a job can be claimed from, it lags behind any other by one chunk of that other at most. One
+/// that could not (paused, its endpoints down, its key's quota spent) lags more when it comes back;
+/// what is more than a chunk is forgotten, so that it does not keep the others out to catch up.
+async fn charge(
+    tx: &mut PgConnection,
+    job: Uuid,
+    endpoints: &[String],
+    prompts: i64,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE jobs AS j SET vtime = $2 / j.weight + greatest(j.vtime, (
+                SELECT max(o.vtime - $3 / o.weight) FROM jobs AS o
+                 WHERE o.state IN ('queued', 'running') AND o.id <> j.id
+                   AND o.priority = j.priority AND o.endpoints && $4))
+          WHERE j.id = $1",
+    )
+    .bind(job)
+    .bind(prompts as f64)
+    .bind(CHUNK_PROMPTS_MAX as f64)
+    .bind(endpoints)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// A chunk that was handed back, or whose owner let the lease run out; the latter counts as a death.
@@ -111,7 +127,8 @@ async fn take_over(tx: &mut PgConnection, job: Uuid, worker: Uuid) -> Result<Opt
                     state = 'leased', lease_token = nextval('lease_tokens'), lease_owner = $3,
                     lease_expires_at = clock_timestamp() + make_interval(secs => $4)
               WHERE job_id = $1 AND chunk = $2
-             RETURNING chunk, lo, hi, attempt, deaths, lease_token",
+             RETURNING chunk, lo, hi, attempt, deaths, lease_token,
+                    hi - lo - accepted - rejected - failed AS remaining",
         )
         .bind(job)
         .bind(chunk)
@@ -142,7 +159,7 @@ async fn cut(
          SELECT $1, chunk, $2, $3, 'leased', nextval('lease_tokens'), $4,
                 clock_timestamp() + make_interval(secs => $5)
            FROM cut
-         RETURNING chunk, lo, hi, attempt, deaths, lease_token",
+         RETURNING chunk, lo, hi, attempt, deaths, lease_token, hi - lo AS remaining",
     )
     .bind(before.id)
     .bind(before.next_seq)

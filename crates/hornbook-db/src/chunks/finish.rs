@@ -7,7 +7,7 @@ use super::fold::{Sign, fold};
 use super::{LeaseKey, LeaseToken};
 use crate::convert::from_sql;
 use crate::jobs::{lock, settle};
-use crate::{Db, DbError};
+use crate::{Db, DbError, keys};
 
 /// What came of finishing a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,7 @@ pub async fn finish(db: &Db, key: &LeaseKey) -> Result<Finished, DbError> {
     .await?;
     DbError::expect_one(done.rows_affected(), "chunk")?;
     fold(&mut tx, key.job_id, key.chunk, Sign::Plus).await?;
+    keys::charge(&mut tx, key.job_id, key.chunk).await?;
     let state = settle(&mut tx, key.job_id).await?;
     tx.commit().await?;
     Ok(Finished::Done(state))
@@ -75,15 +76,16 @@ pub async fn finish(db: &Db, key: &LeaseKey) -> Result<Finished, DbError> {
 /// The last lease of a job being cancelled ends that job.
 pub async fn release(db: &Db, token: LeaseToken) -> Result<(), DbError> {
     let mut tx = db.begin().await?;
-    let job: Uuid = sqlx::query_scalar(
+    let (job, chunk): (Uuid, i64) = sqlx::query_as(
         "UPDATE job_chunks SET state = 'requeued', lease_token = NULL, lease_owner = NULL,
                 lease_expires_at = NULL
-          WHERE lease_token = $1 AND state = 'leased' RETURNING job_id",
+          WHERE lease_token = $1 AND state = 'leased' RETURNING job_id, chunk",
     )
     .bind(token.0)
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(DbError::Fenced)?;
+    keys::charge(&mut tx, job, chunk).await?;
     sqlx::query("SELECT pg_notify($2, $1::text)")
         .bind(job)
         .bind(crate::notifier::CHANNEL)

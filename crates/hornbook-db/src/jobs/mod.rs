@@ -23,7 +23,7 @@ pub(crate) use read::get_in;
 pub use read::{get, list, runnable, spec, state};
 pub use retry::{Retried, retry};
 pub use stats::{cells, counts, errors, pace, series};
-pub use submit::submit;
+pub use submit::{submit, submit_as};
 
 pub(crate) use settle::settle;
 pub(crate) use transition::{Locked, enter, lock, parse_state};
@@ -39,6 +39,8 @@ pub struct Job {
     pub state: JobState,
     /// Higher goes first.
     pub priority: i32,
+    /// Its share among jobs of the same priority.
+    pub weight: f64,
     /// Endpoints that may serve it.
     pub endpoints: Vec<String>,
     /// How its prompts stand.

@@ -12,7 +12,7 @@ use crate::convert::{from_sql, page_rows};
 use crate::{Db, DbError};
 
 /// One job with live counts: those of done chunks from its row, and what its open chunks hold.
-const SELECT: &str = "SELECT j.id, j.name, j.state, j.priority, j.endpoints, j.total,
+const SELECT: &str = "SELECT j.id, j.name, j.state, j.priority, j.weight, j.endpoints, j.total,
         j.accepted + o.accepted AS accepted, j.rejected + o.rejected AS rejected,
         j.failed + o.failed AS failed, o.running,
         j.prompt_tokens + o.prompt_tokens AS prompt_tokens,
@@ -42,6 +42,7 @@ pub(super) struct Row {
     name: String,
     state: String,
     priority: i32,
+    weight: f64,
     endpoints: Vec<String>,
     total: i64,
     accepted: i64,
@@ -69,6 +70,7 @@ impl Row {
             name: self.name,
             state: parse_state(&self.state)?,
             priority: self.priority,
+            weight: self.weight,
             endpoints: self.endpoints,
             counts: Counts {
                 total: from_sql(self.total),

@@ -15,7 +15,11 @@ use hornbook_db::Db;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-const MIGRATION: &str = include_str!("../../../../migrations/0001_init.sql");
+/// What the template database is made of; a new migration makes a new template.
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/0001_init.sql"),
+    include_str!("../../../../migrations/0002_shares_and_fairness.sql"),
+];
 const CONNECTIONS: u32 = 16;
 
 /// A migrated database that only this test knows; dropped with it.
@@ -117,7 +121,7 @@ fn server_from_environment() -> Option<PgConnectOptions> {
 /// A migrated database to clone, made by whichever test comes first; named by the schema's hash.
 async fn template(admin: &PgConnectOptions) -> String {
     let mut hasher = std::collections::hash_map::DefaultHasher::new();
-    MIGRATION.hash(&mut hasher);
+    MIGRATIONS.hash(&mut hasher);
     let name = format!("template_{:016x}", hasher.finish());
     let mut connection = admin.connect().await.unwrap();
     sqlx::query("SELECT pg_advisory_lock(7203)").execute(&mut connection).await.unwrap();

@@ -68,6 +68,7 @@ pub(crate) fn spec(total: u64) -> PinnedJobSpec {
         gates: GateSpec::default(),
         assembly: AssemblySpec::default(),
         priority: 0,
+        weight: 1.0,
         metadata: BTreeMap::from([("team".to_owned(), "blue".to_owned())]),
     }
 }

@@ -2,7 +2,7 @@
 
 use hornbook_db::idempotency::{self, Answer, Begun};
 use hornbook_db::{Conflict, Db, DbError, keys};
-use hornbook_types::Scope;
+use hornbook_types::{KeyQuota, Scope};
 
 use crate::common::TestDb;
 
@@ -12,8 +12,10 @@ async fn keys_are_made_found_used_and_revoked() {
     let db = &test.db;
     assert_eq!(keys::count(db).await.unwrap(), 0);
     let hash = [7; 32];
-    keys::create(db, "abc", "laptop", &hash, &[Scope::Read, Scope::Write]).await.unwrap();
-    let taken = keys::create(db, "abc", "other", &hash, &[Scope::Read]).await;
+    keys::create(db, "abc", "laptop", &hash, &[Scope::Read, Scope::Write], &KeyQuota::default())
+        .await
+        .unwrap();
+    let taken = keys::create(db, "abc", "other", &hash, &[Scope::Read], &KeyQuota::default()).await;
     assert!(matches!(taken, Err(DbError::Conflict(Conflict::Exists))), "{taken:?}");
     let found = keys::find(db, "abc").await.unwrap().unwrap();
     assert_eq!(

@@ -249,6 +249,7 @@ pub(crate) fn spec(total: u64, endpoints: &[&str]) -> PinnedJobSpec {
             ..AssemblySpec::default()
         },
         priority: 0,
+        weight: 1.0,
         metadata: BTreeMap::from([("team".to_owned(), "blue".to_owned())]),
     }
 }

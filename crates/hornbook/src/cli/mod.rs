@@ -174,6 +174,9 @@ pub(crate) enum Job {
     /// Submit a job from a JSON file, or from standard input with -
     Submit {
         file: PathBuf,
+        /// Share of the prompts among jobs of the same priority, 0.001 to 1000, in place of the file's
+        #[arg(long, value_name = "N")]
+        weight: Option<f64>,
         /// Watch it until it ends
         #[arg(long)]
         watch: bool,
@@ -294,6 +297,20 @@ pub(crate) enum Endpoint {
     Test { name: String },
 }
 
+/// What the jobs of a key may use.
+#[derive(Args)]
+pub(crate) struct KeyQuotas {
+    /// Most jobs of the key that have not ended
+    #[arg(long, value_name = "N")]
+    pub(crate) running_jobs: Option<u64>,
+    /// Most prompts that its jobs of one UTC day may have
+    #[arg(long, value_name = "N")]
+    pub(crate) prompts_per_day: Option<u64>,
+    /// Most tokens that its jobs may use on one UTC day; then they wait
+    #[arg(long, value_name = "N")]
+    pub(crate) tokens_per_day: Option<u64>,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Key {
     /// Make a key and print it, once
@@ -304,6 +321,8 @@ pub(crate) enum Key {
         /// read, write or admin
         #[arg(long, value_delimiter = ',', default_value = "read")]
         scopes: Vec<String>,
+        #[command(flatten)]
+        quota: KeyQuotas,
         #[command(flatten)]
         storage: Storage,
     },

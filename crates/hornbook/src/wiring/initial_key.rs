@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hornbook_api::KeyToken;
 use hornbook_db::{Db, keys};
-use hornbook_types::Scope;
+use hornbook_types::{KeyQuota, Scope};
 
 use crate::exit::{Context as _, Failure, Outcome};
 
@@ -22,9 +22,16 @@ pub(crate) async fn create(db: &Db, file: &Path) -> Outcome {
     })?;
     let known = keys::find(db, &token.id).await.context("looking for the initial key")?;
     if known.is_none() {
-        keys::create(db, &token.id, INITIAL_KEY_NAME, &token.digest(), &[Scope::Admin])
-            .await
-            .context("storing the initial key")?;
+        keys::create(
+            db,
+            &token.id,
+            INITIAL_KEY_NAME,
+            &token.digest(),
+            &[Scope::Admin],
+            &KeyQuota::default(),
+        )
+        .await
+        .context("storing the initial key")?;
         tracing::info!(id = token.id, "the initial key was stored");
     }
     Ok(())

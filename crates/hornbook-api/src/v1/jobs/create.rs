@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::JobView;
 use super::resolve::resolve;
+use crate::auth::Caller;
 use crate::extract::{JsonBody, QueryParams};
 use crate::{AppState, CanWrite, Problem};
 
@@ -37,13 +38,15 @@ pub(crate) struct SubmitQuery {
         (status = 201, description = "It was submitted; Location names it", body = JobView),
         (status = 409, description = "A request with this Idempotency-Key has not been answered yet",
             body = crate::ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "A quota of the caller's key does not allow it (`quota_exceeded`); `Retry-After` says when it will",
+            body = crate::ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Some values are wrong; `errors` points to each",
             body = crate::ProblemBody, content_type = "application/problem+json"),
     ),
     security(("key" = ["write"]), ("session" = ["write"]))
 )]
 pub(crate) async fn create_job(
-    _: CanWrite,
+    CanWrite(caller): CanWrite,
     State(state): State<AppState>,
     QueryParams(query): QueryParams<SubmitQuery>,
     JsonBody(spec): JsonBody<JobSpec>,
@@ -51,20 +54,24 @@ pub(crate) async fn create_job(
     if query.dry_run {
         return Err(Problem::unbuilt("", "dry_run"));
     }
-    let id = submit(&state, spec).await?;
+    let id = submit(&state, &caller, spec).await?;
     let job = hornbook_db::jobs::get(&state.db, id).await?;
     let location = [(LOCATION, format!("/v1/jobs/{id}"))];
     let view = JobView::whole(&state, job).await?;
     Ok((StatusCode::CREATED, location, Json(view)).into_response())
 }
 
-/// Pins every reference of `spec` and stores the job; its id.
-pub(crate) async fn submit(state: &AppState, spec: JobSpec) -> Result<Uuid, Problem> {
+/// Pins every reference of `spec` and stores the job, within the quotas of the caller's key; its id.
+pub(crate) async fn submit(
+    state: &AppState,
+    caller: &Caller,
+    spec: JobSpec,
+) -> Result<Uuid, Problem> {
     spec.check()?;
     let (seed_set, lines) = resolve(state, &spec).await?;
     // Parsing templates that users wrote is work for the render pool.
     let pinned = state.render.run(move || pin(&spec, &seed_set, &lines)).await??;
     let id = state.new_id();
-    hornbook_db::jobs::submit(&state.db, id, &pinned).await?;
+    hornbook_db::jobs::submit_as(&state.db, id, &pinned, caller.key()).await?;
     Ok(id)
 }

@@ -40,6 +40,8 @@ pub(crate) struct JobView {
     endpoints: Vec<String>,
     /// Higher goes first.
     priority: i32,
+    /// Share of the prompts among jobs of the same priority.
+    weight: f64,
     /// Commit of its current corpus, 40 hex digits.
     corpus: Option<String>,
     /// When it was submitted.
@@ -126,6 +128,7 @@ impl JobView {
             counts: job.counts,
             endpoints: job.endpoints,
             priority: job.priority,
+            weight: job.weight,
             corpus: job.corpus,
             created_at: job.created_at,
             started_at: job.started_at,

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hornbook_types::{FieldError, Invalid, Scope};
+use hornbook_types::{FieldError, Invalid, KeyQuota, Scope};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, LOCATION};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ pub(crate) struct KeyRequest {
     name: String,
     /// What it may do; `admin` includes `write`, which includes `read`.
     scopes: Vec<Scope>,
+    /// What its jobs may use; without it, whatever they like.
+    #[serde(default)]
+    quota: KeyQuota,
 }
 
 /// A key just made.
@@ -65,10 +68,12 @@ pub(crate) async fn create_key(
     if scopes.is_empty() {
         faults.push(FieldError::new("/scopes", "needs at least one of read, write and admin"));
     }
+    request.quota.check("/quota", &mut faults);
     Invalid::from_faults(faults)?;
     let token = state.with_random(|random| KeyToken::generate(random));
+    let (digest, quota) = (token.digest(), &request.quota);
     let stored =
-        hornbook_db::keys::create(&state.db, &token.id, name, &token.digest(), &scopes).await?;
+        hornbook_db::keys::create(&state.db, &token.id, name, &digest, &scopes, quota).await?;
     let location =
         [(LOCATION, format!("/v1/keys/{}", token.id)), (CACHE_CONTROL, "no-store".to_owned())];
     let mut reply = NewKey { view: stored.into(), key: None };

@@ -5,7 +5,7 @@ mod delete;
 mod list;
 
 use hornbook_db::keys::ApiKey;
-use hornbook_types::Scope;
+use hornbook_types::{KeyQuota, Scope};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +33,8 @@ pub(crate) struct KeyView {
     name: String,
     /// What it may do; `admin` includes `write`, which includes `read`.
     scopes: Vec<Scope>,
+    /// What its jobs may use; an absent quota is none.
+    quota: KeyQuota,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -50,6 +52,7 @@ impl From<ApiKey> for KeyView {
             id: key.id,
             name: key.name,
             scopes: key.scopes,
+            quota: key.quota,
             created_at: key.created_at,
             last_used_at: key.last_used_at,
             revoked_at: key.revoked_at,

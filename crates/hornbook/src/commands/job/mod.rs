@@ -13,7 +13,9 @@ use crate::exit::Outcome;
 /// Runs one of the job commands.
 pub(crate) async fn run(command: Job, client: &Client, json: bool) -> Outcome {
     match command {
-        Job::Submit { file, watch } => submit::run(client, &file, watch, json).await,
+        Job::Submit { file, weight, watch } => {
+            submit::run(client, &file, weight, watch, json).await
+        }
         Job::Ls { limit } => ls::run(client, limit, json).await,
         Job::Show { job } => show::run(client, &job, json).await,
         Job::Watch { job } => watch::run(client, &job, json).await,

@@ -14,8 +14,17 @@ use crate::output::{self, text};
 const JOB_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Submits the job in `file` (`-` is standard input) and prints its id.
-pub(crate) async fn run(client: &Client, file: &Path, and_watch: bool, json: bool) -> Outcome {
-    let spec = read_spec(file)?;
+pub(crate) async fn run(
+    client: &Client,
+    file: &Path,
+    weight: Option<f64>,
+    and_watch: bool,
+    json: bool,
+) -> Outcome {
+    let mut spec = read_spec(file)?;
+    if let (Some(weight), Some(fields)) = (weight, spec.as_object_mut()) {
+        fields.insert("weight".to_owned(), Value::from(weight));
+    }
     let job = client.post("/v1/jobs", Some(&spec)).await?;
     let id = text(&job, "/id");
     // For machines there is one value: the job as it is when the command ends.
