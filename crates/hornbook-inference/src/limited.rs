@@ -114,7 +114,7 @@ fn costs_nothing(class: ErrorClass) -> bool {
 }
 
 /// The most that a request may use; servers with token limits reckon in the same way.
-fn estimate_tokens(request: &CompletionRequest) -> u64 {
+pub(crate) fn estimate_tokens(request: &CompletionRequest) -> u64 {
     estimate(request.input.bytes(), request.sampling.max_tokens)
 }
 
@@ -286,21 +286,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failing_prompt_fails_and_an_unreached_endpoint_gives_back() {
+    async fn what_a_prompt_meets_at_an_endpoint_that_goes_down() {
+        use ErrorClass::{Throttled, Transient, Unavailable};
         let run = async |class, code| {
             let (limited, _, ambient) = limited(vec![Err((class, code)); 64]);
             let retrying = Retrying::new(limited, RetryPolicy::default(), ambient);
             let mut ends = Vec::new();
-            for _ in 0..2 {
+            for _ in 0..3 {
                 let error = retrying.complete(request()).await.unwrap_err();
-                ends.push((error.class, error.code));
+                assert_eq!(error.code, code);
+                let requests = retrying.limiter().unwrap().figures().requests;
+                ends.push((error.class, requests));
             }
-            (ends, retrying.limiter().unwrap().figures().requests)
+            ends
         };
-        // Each has its attempts where something answers, though the breaker is open by then.
-        let (ends, requests) = run(ErrorClass::Transient, "http_500").await;
-        assert_eq!((ends[1], requests), ((ErrorClass::Transient, "http_500"), 12));
-        let (ends, requests) = run(ErrorClass::Transient, "connect").await;
-        assert_eq!((ends[1], requests), ((ErrorClass::Unavailable, "connect"), 8));
+        // The first has its attempts, under the second it goes down, the third is a probe, and has
+        // its attempts where something answers: it may be that the prompts are at fault.
+        let ends = run(Transient, "http_500").await;
+        assert_eq!(ends, [(Transient, 6), (Unavailable, 8), (Transient, 14)]);
+        let ends = run(Transient, "connect").await;
+        assert_eq!(ends, [(Transient, 6), (Unavailable, 8), (Unavailable, 9)]);
+        // Nobody waits long for an endpoint that says no to everybody.
+        let ends = run(Throttled, "http_429").await;
+        assert_eq!(ends, [(Unavailable, 4), (Unavailable, 5), (Unavailable, 6)]);
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::limited::is_never_sent;
-use crate::limiter::{Admission, Limiter};
+use crate::limited::{estimate_tokens, is_never_sent};
+use crate::limiter::{Admission, Limiter, Trouble};
 use crate::retry::{RetryPolicy, is_retried};
 use crate::{
     Ambient, Backend, Completion, CompletionError, CompletionRequest, ErrorClass, Provenance,
@@ -24,7 +24,7 @@ impl<B: Backend> Retrying<B> {
         Self { inner, policy, ambient }
     }
 
-    /// Only the first attempt comes with an admission; the others queue for one of their own,
+    /// Only the first attempt may come with an admission; the others queue for one of their own,
     /// and hold none while they wait.
     async fn attempts(
         &self,
@@ -33,38 +33,62 @@ impl<B: Backend> Retrying<B> {
     ) -> Result<Completion, CompletionError> {
         let mut attempt = 1;
         loop {
+            let is_probe = admission.as_ref().is_some_and(Admission::is_probe);
             let answer = match admission.take() {
                 Some(admission) => self.inner.complete_admitted(request.clone(), admission).await,
                 None => self.inner.complete(request.clone()).await,
             };
-            let mut error = match answer {
+            let error = match answer {
                 Ok(completion) => return Ok(completion),
-                Err(error) => error,
+                Err(error) => Failure { error, is_probe },
             };
-            if self.is_put_back(&error, attempt) {
-                error.class = ErrorClass::Unavailable;
+            if !is_retried(error.error.class) || attempt >= self.policy.attempts {
+                return Err(self.last(error, attempt));
             }
-            if !is_retried(error.class) || attempt >= self.policy.attempts {
-                if attempt > 1 {
-                    error.message = format!("{} (attempt {attempt})", error.message);
-                }
-                return Err(error);
-            }
-            self.back_off(&request, &error, attempt).await?;
+            admission = match self.next_admission(&request, &error, attempt).await? {
+                Next::Attempt(admission) => admission,
+                Next::PutBack => return Err(self.last(error, attempt)),
+            };
             attempt += 1;
         }
     }
 
-    /// True where the endpoint alone is at fault, so that another one may as well take the
-    /// prompt: nothing answers there at all, or it puts off every attempt.
-    fn is_put_back(&self, error: &CompletionError, attempt: u32) -> bool {
-        match error.class {
-            ErrorClass::Throttled => attempt >= self.policy.attempts,
-            ErrorClass::Transient => {
-                let is_down = || self.inner.limiter().is_some_and(|limiter| limiter.is_down());
-                is_never_sent(error.code) && is_down()
-            }
-            _ => false,
+    /// The error that an attempt after which there is no other ends with.
+    fn last(&self, failure: Failure, attempt: u32) -> CompletionError {
+        let trouble = self.inner.limiter().map(|limiter| limiter.trouble()).unwrap_or_default();
+        let is_put_back = failure.is_put_back(trouble);
+        let mut error = failure.error;
+        // An endpoint that puts off every attempt is at fault alone.
+        if is_put_back || error.class == ErrorClass::Throttled {
+            error.class = ErrorClass::Unavailable;
+        }
+        if attempt > 1 {
+            error.message = format!("{} (attempt {attempt})", error.message);
+        }
+        error
+    }
+
+    /// Backs off and queues, unless it turns out meanwhile that the endpoint is not worth waiting
+    /// for: another one may take the prompt at once.
+    async fn next_admission(
+        &self,
+        request: &CompletionRequest,
+        failure: &Failure,
+        attempt: u32,
+    ) -> Result<Next, CompletionError> {
+        let Some(limiter) = self.inner.limiter() else {
+            self.back_off(request, &failure.error, attempt).await?;
+            return Ok(Next::Attempt(None));
+        };
+        let admitted = async {
+            self.back_off(request, &failure.error, attempt).await?;
+            Ok(limiter.admit(estimate_tokens(request)).await)
+        };
+        tokio::select! {
+            biased;
+            () = request.cancel.cancelled() => Err(cancelled()),
+            () = limiter.in_trouble(|trouble| failure.is_put_back(trouble)) => Ok(Next::PutBack),
+            admission = admitted => Ok(Next::Attempt(Some(admission?))),
         }
     }
 
@@ -90,6 +114,36 @@ impl<B: Backend> Retrying<B> {
     }
 }
 
+/// How an attempt failed.
+struct Failure {
+    error: CompletionError,
+    /// It was sent to find out whether the endpoint is up again.
+    is_probe: bool,
+}
+
+/// What follows on a failed attempt.
+enum Next {
+    Attempt(Option<Admission>),
+    PutBack,
+}
+
+impl Failure {
+    /// True where the endpoint alone is at fault, so that another one may as well take the prompt:
+    /// nothing answers there, or it puts off everybody, or it went down while this was under way.
+    ///
+    /// A probe that something answered has its attempts: it may be that the prompts are at fault,
+    /// and what is always put back never ends.
+    fn is_put_back(&self, trouble: Trouble) -> bool {
+        match self.error.class {
+            ErrorClass::Throttled => trouble.is_down || trouble.is_refusing,
+            ErrorClass::Transient => {
+                trouble.is_down && (is_never_sent(self.error.code) || !self.is_probe)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The error of a request whose owner took it back.
 pub(crate) fn cancelled() -> CompletionError {
     CompletionError {
@@ -105,7 +159,18 @@ impl<B: Backend> Backend for Retrying<B> {
         &self,
         request: CompletionRequest,
     ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
-        Box::pin(self.attempts(request, None))
+        Box::pin(async move {
+            // Queued for here, so that it is known whether it is a probe.
+            let admission = match self.inner.limiter() {
+                Some(limiter) => tokio::select! {
+                    biased;
+                    () = request.cancel.cancelled() => return Err(cancelled()),
+                    admission = limiter.admit(estimate_tokens(&request)) => Some(admission),
+                },
+                None => None,
+            };
+            self.attempts(request, admission).await
+        })
     }
 
     fn complete_admitted(

@@ -60,6 +60,11 @@ impl Admission {
         self.limiter.change(|state| state.give_back(&self.taken));
     }
 
+    /// True where this request finds out whether the endpoint is up again.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.taken.is_probe
+    }
+
     /// The request is sent now; says when that is.
     pub(crate) fn send(&mut self) -> Duration {
         let now = self.limiter.now();

@@ -13,6 +13,7 @@ mod bucket;
 mod figures;
 mod latency;
 mod rate;
+mod refusals;
 mod state;
 mod window;
 
@@ -27,6 +28,7 @@ use tokio::sync::{Notify, watch};
 use crate::{Ambient, Timer};
 pub use admission::{Admission, Outcome};
 pub use figures::{EndpointHealth, LimiterFigures};
+pub(crate) use state::Trouble;
 use state::{Share, State};
 
 /// Requests under way at once, to begin with, where an endpoint names no limit.
@@ -50,6 +52,7 @@ pub struct Limiter {
     /// Told whenever the first in the queue might get what it waits for.
     changed: Notify,
     window: watch::Sender<usize>,
+    trouble: watch::Sender<Trouble>,
     ambient: Ambient,
 }
 
@@ -78,6 +81,7 @@ impl Limiter {
             queue: tokio::sync::Mutex::new(()),
             waiting: AtomicU64::new(0),
             window: watch::Sender::new(state.window()),
+            trouble: watch::Sender::default(),
             state: Mutex::new(state),
             changed: Notify::new(),
             ambient,
@@ -164,6 +168,18 @@ impl Limiter {
         self.state().is_down()
     }
 
+    /// Waits until the endpoint is in a trouble that `minds` says is one.
+    pub(crate) async fn in_trouble(&self, minds: impl Fn(Trouble) -> bool) {
+        let mut trouble = self.trouble.subscribe();
+        // The limiter holds the sender: it cannot go away meanwhile.
+        let _ = trouble.wait_for(|trouble| minds(*trouble)).await;
+    }
+
+    /// The endpoint's trouble of the moment.
+    pub(crate) fn trouble(&self) -> Trouble {
+        *self.trouble.borrow()
+    }
+
     /// What the endpoint did so far and how it stands.
     pub fn figures(&self) -> LimiterFigures {
         let now = self.now();
@@ -181,19 +197,24 @@ impl Limiter {
 
     /// Changes the state and tells whom it may concern.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let (outcome, window) = {
-            let mut state = self.state();
-            let outcome = change(&mut state);
-            (outcome, state.window())
-        };
-        self.window.send_if_modified(|told| {
-            let is_news = *told != window;
-            *told = window;
-            is_news
-        });
+        let mut state = self.state();
+        let outcome = change(&mut state);
+        let (window, trouble) = (state.window(), state.trouble());
+        // Told under the lock, so that the last word is the latest.
+        tell(&self.window, window);
+        tell(&self.trouble, trouble);
+        drop(state);
         self.changed.notify_one();
         outcome
     }
+}
+
+fn tell<T: PartialEq>(channel: &watch::Sender<T>, value: T) {
+    channel.send_if_modified(|told| {
+        let is_news = *told != value;
+        *told = value;
+        is_news
+    });
 }
 
 /// What an endpoint says is left of its limits, and in how long they are whole again.

@@ -6,6 +6,7 @@ use super::admission::Outcome;
 use super::breaker::{Breaker, Gate};
 use super::figures::LimiterFigures;
 use super::rate::{Charge, Rate, Ready};
+use super::refusals::Refusals;
 use super::window::Window;
 
 /// What one process may use of an endpoint's limits.
@@ -25,13 +26,23 @@ pub(super) struct Taken {
     /// Requests under way when it was sent, itself included.
     load: u32,
     /// It finds out whether the endpoint is up again.
-    is_probe: bool,
+    pub(super) is_probe: bool,
+}
+
+/// Why an endpoint is not worth waiting for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// It is left alone but for probes.
+    pub(crate) is_down: bool,
+    /// It is up and says no to everything.
+    pub(crate) is_refusing: bool,
 }
 
 pub(super) struct State {
     in_use: u32,
     window: Window,
     breaker: Breaker,
+    refusals: Refusals,
     requests: Rate,
     tokens: Rate,
     held_until: Duration,
@@ -61,6 +72,7 @@ impl State {
             in_use: 0,
             window,
             breaker: Breaker::default(),
+            refusals: Refusals::default(),
             requests: Rate::new(share.requests_per_minute, now),
             tokens: Rate::new(share.tokens_per_minute, now),
             held_until: Duration::ZERO,
@@ -132,15 +144,22 @@ impl State {
         match outcome {
             Outcome::Answered { latency, tokens } => {
                 self.came_up(now);
+                self.refusals.took();
                 self.window.answered(taken.sent_at, now, load, latency, tokens);
             }
-            Outcome::Declined => self.came_up(now),
+            Outcome::Declined => {
+                self.came_up(now);
+                self.refusals.took();
+            }
             Outcome::Throttled { is_unavailable, .. } => {
                 self.totals.throttled += 1;
                 self.window.throttled(taken.sent_at, now, load);
                 match is_unavailable {
                     true => self.breaker.failed(now, is_probe, true, draw),
                     false => self.came_up(now),
+                }
+                if let Some(pause) = self.refusals.refused(taken.sent_at, now) {
+                    self.hold(now.saturating_add(pause.mul_f64(0.75 + 0.5 * draw)));
                 }
             }
             Outcome::Failed { is_reached } => {
@@ -173,6 +192,10 @@ impl State {
 
     pub(super) fn is_down(&self) -> bool {
         !self.breaker.is_closed()
+    }
+
+    pub(super) fn trouble(&self) -> Trouble {
+        Trouble { is_down: self.is_down(), is_refusing: self.refusals.is_all() }
     }
 
     pub(super) fn window(&self) -> usize {

@@ -12,7 +12,8 @@ use super::{IN_FLIGHT_AUTO_MAX, IN_FLIGHT_MAX, IN_FLIGHT_START};
 
 /// How long growth rests where it did not pay.
 const REST_SECONDS: u64 = 30;
-/// A cut that leaves this much of the slowness was no cure: not the load made answers slow.
+/// A cut that leaves less than this of the answers per second was no cure: not the load made them
+/// slow. Half the window makes half as many then, and as many as before where requests queued.
 const CURE_RATIO: f64 = 0.75;
 
 /// The requests that may be under way.
@@ -31,8 +32,8 @@ pub(super) struct Window {
     cut_at: Duration,
     rests_until: Duration,
     latency: Latency,
-    /// How slow answers were when that led to a cut.
-    slow_at_cut: Option<f64>,
+    /// Answers per second and the size before a cut that slow answers led to.
+    before_cut: Option<(f64, u32)>,
 }
 
 impl Window {
@@ -48,7 +49,7 @@ impl Window {
             cut_at: Duration::ZERO,
             rests_until: Duration::ZERO,
             latency: Latency::default(),
-            slow_at_cut: None,
+            before_cut: None,
         }
     }
 
@@ -81,13 +82,14 @@ impl Window {
         }
         self.shrink(IN_FLIGHT_START.min(self.size), now);
         self.is_slow_start = true;
-        self.latency.rebase();
-        self.slow_at_cut = None;
+        self.latency.rebase(now);
+        self.before_cut = None;
     }
 
     /// The endpoint has too much to do, it says to a request sent at `sent_at`.
     pub(super) fn throttled(&mut self, sent_at: Duration, now: Duration, load: u32) {
         self.cut(sent_at, now, load);
+        self.before_cut = None;
     }
 
     /// An answer came to a request that was sent at `sent_at`, with `load` requests under way.
@@ -104,8 +106,12 @@ impl Window {
         }
         match self.latency.note(now, load, latency, tokens) {
             Verdict::Fine => {}
-            Verdict::Recovered => self.slow_at_cut = None,
-            Verdict::Slow(ratio) => return self.slowed(ratio, sent_at, now, load),
+            Verdict::Recovered => {
+                if self.before_cut.take().is_some() {
+                    self.rests_until = now;
+                }
+            }
+            Verdict::Slow(rate) => return self.slowed(rate, sent_at, now, load),
             Verdict::GrewInVain(load) => {
                 self.is_slow_start = false;
                 self.rests_until = now + Duration::from_secs(REST_SECONDS);
@@ -131,14 +137,21 @@ impl Window {
         }
     }
 
-    fn slowed(&mut self, ratio: f64, sent_at: Duration, now: Duration, load: u32) {
-        match self.slow_at_cut.take() {
-            Some(before) if ratio > CURE_RATIO * before => self.latency.rebase(),
-            _ if self.size() > 1 => {
-                self.cut(sent_at, now, load);
-                self.slow_at_cut = Some(ratio);
+    fn slowed(&mut self, rate: f64, sent_at: Duration, now: Duration, load: u32) {
+        match self.before_cut.take() {
+            Some((before, size)) if rate < CURE_RATIO * before => {
+                self.size = self.size.max(size.min(self.ceiling));
+                self.rests_until = now;
+                self.latency.rebase(now);
             }
-            _ => self.latency.rebase(),
+            _ if self.size() > 1 => {
+                let size = self.size;
+                self.cut(sent_at, now, load);
+                self.before_cut = Some((rate, size));
+                // What the cut did shows while nothing else changes.
+                self.rests_until = now + Duration::from_secs(REST_SECONDS);
+            }
+            _ => self.latency.rebase(now),
         }
     }
 
@@ -149,7 +162,7 @@ impl Window {
         }
         self.is_slow_start = false;
         self.shrink(self.size().min(load) / 2, now);
-        self.latency.forget_recent();
+        self.latency.forget_recent(now);
     }
 
     fn shrink(&mut self, size: u32, now: Duration) {

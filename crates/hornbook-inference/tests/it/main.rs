@@ -1,7 +1,11 @@
-//! The crate from its front door, over real HTTP on loopback.
+//! The crate from its front door: over real HTTP on loopback, and over minutes of simulated time.
 
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
+mod company;
+mod far;
 mod guard;
+mod minutes;
 mod openai;
 mod support;
+mod world;

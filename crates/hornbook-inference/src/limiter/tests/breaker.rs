@@ -146,3 +146,40 @@ fn nothing_left_holds_until_the_reset() {
         assert!((9_000..=9_900).contains(&held), "{held}");
     });
 }
+
+#[test]
+fn refusals_alone_are_asked_for_ever_more_seldom() {
+    let (limiter, timer) = limiter(&in_flight(Some(64)));
+    run(async {
+        // A whole window of refusals is one round, and halves it; nobody waits yet.
+        let mut under_way = Vec::new();
+        for _ in 0..64 {
+            under_way.push(limiter.admit(1).await);
+        }
+        timer.advance(Duration::from_millis(1));
+        for admission in &mut under_way {
+            admission.report(throttled(None));
+        }
+        drop(under_way);
+        timer.advance(Duration::from_millis(1));
+        assert_eq!((limiter.window(), limiter.figures().held_millis), (32, 0));
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            let before = timer.elapsed();
+            let mut admission = limiter.admit(1).await;
+            pauses.push((timer.elapsed() - before).as_millis());
+            timer.advance(Duration::from_millis(1));
+            admission.report(throttled(None));
+        }
+        assert_eq!(pauses[0], 0);
+        for (number, pause) in pauses[1..].iter().enumerate() {
+            let middle = (250 << number).min(15_000);
+            assert!((middle * 3 / 4 - 2..=middle * 5 / 4 + 2).contains(pause), "{pauses:?}");
+        }
+        assert!(limiter.trouble().is_refusing && !limiter.is_down());
+        limiter.admit(1).await.report(answered(10, 10));
+        assert!(!limiter.trouble().is_refusing);
+        fail(&limiter, throttled(None)).await;
+        assert_eq!(limiter.figures().held_millis, 0, "it counts anew");
+    });
+}

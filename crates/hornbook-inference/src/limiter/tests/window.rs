@@ -205,3 +205,34 @@ fn slowness_counts_only_when_it_lasts_and_matters() {
         assert_eq!(limiter.window(), 64, "45 ms are noise");
     });
 }
+
+#[test]
+fn answers_of_every_speed_are_no_slow_server() {
+    // Whatever is under way, one answer takes sixteen times as long as another.
+    let (limiter, timer) = limiter(&in_flight(Some(64)));
+    let mut smallest = usize::MAX;
+    run(async {
+        let mut under_way: BinaryHeap<Reverse<(Duration, u64)>> = BinaryHeap::new();
+        let mut sent = std::collections::HashMap::new();
+        for number in 0..40_000_u64 {
+            while limiter.in_use() < limiter.window() {
+                let number = number * 64 + limiter.in_use() as u64;
+                let wait = 250.0
+                    * 16_f64.powf((hornbook_types::mix(1, number) >> 11) as f64 / 2_f64.powi(53));
+                let admission = limiter.admit(1).await;
+                let done = timer.elapsed() + Duration::from_millis(wait as u64);
+                sent.insert(
+                    number,
+                    (admission, wait as u64, hornbook_types::mix(2, number) % 1_000),
+                );
+                under_way.push(Reverse((done, number)));
+            }
+            let Reverse((done, number)) = under_way.pop().unwrap();
+            timer.advance(done.saturating_sub(timer.elapsed()));
+            let (mut admission, wait, tokens) = sent.remove(&number).unwrap();
+            admission.report(answered(wait, 500 + tokens));
+            smallest = smallest.min(limiter.window());
+        }
+    });
+    assert!(smallest >= 32, "{smallest}");
+}
