@@ -5,6 +5,8 @@
 //! a request depends on the prompt, its sampling seed and how often they were asked before,
 //! never on timing: a test that fails, fails again.
 
+mod answer;
+mod fault;
 mod text;
 mod wire;
 
@@ -13,90 +15,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
+use answer::{Written, answer, error_body};
+pub use fault::{Fault, MockConfig};
 use text::{Answer, hash};
-use wire::{Request, read_request, response, until_closed, write};
-
-/// How a mock endpoint behaves.
-#[derive(Clone, Debug)]
-pub struct MockConfig {
-    /// Time from the whole request to the answer.
-    pub latency: Duration,
-    /// Words of an answer, unless `max_tokens` cuts it shorter.
-    pub words: usize,
-    /// Faults and how many of a thousand requests suffer each.
-    pub faults: Vec<(u32, Fault)>,
-    /// What happens to every request that `faults` spares.
-    pub always: Option<Fault>,
-    /// Key that requests must carry; others get a 401 that shows their key.
-    pub key: Option<String>,
-}
-
-/// One way in which an endpoint misbehaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// An error of this status, as JSON.
-    Status(u16),
-    /// 429 with `Retry-After`.
-    Throttled {
-        /// What `Retry-After` says.
-        retry_after_seconds: u32,
-    },
-    /// 429 whose code says that no credit is left.
-    QuotaSpent,
-    /// 400 whose code says that the prompt is too long.
-    PromptTooLong,
-    /// The connection closes without an answer.
-    Drop,
-    /// The connection closes half way through the body.
-    Truncate,
-    /// Silence for as long as the client waits.
-    Hang,
-    /// 200 with a page for people.
-    HtmlPage,
-    /// 200 with an error where the answer should be.
-    ErrorBody,
-    /// U+0000 in the middle of the text.
-    Nul,
-    /// A good answer without `usage`.
-    MissingUsage,
-    /// A good answer with a `finish_reason` that nobody has heard of.
-    OddFinishReason,
-    /// A good answer that ends because of `max_tokens`.
-    Length,
-    /// An answer without a word in it.
-    Empty,
-}
-
-impl Default for MockConfig {
-    fn default() -> Self {
-        Self { latency: Duration::ZERO, words: 130, faults: Vec::new(), always: None, key: None }
-    }
-}
-
-impl MockConfig {
-    /// Answers every request with an error of this status.
-    pub fn always_status(status: u16) -> Self {
-        Self { always: Some(Fault::Status(status)), ..Self::default() }
-    }
-
-    /// The troubles of a bad day, all at once: 5 % throttled, 3 % errors, 2 % dropped connections,
-    /// 1 % truncated bodies, 1 % hangs.
-    pub fn bad_day() -> Self {
-        let faults = vec![
-            (50, Fault::Throttled { retry_after_seconds: 1 }),
-            (30, Fault::Status(500)),
-            (20, Fault::Drop),
-            (10, Fault::Truncate),
-            (10, Fault::Hang),
-        ];
-        Self { faults, ..Self::default() }
-    }
-}
+use wire::{Request, read_request, response, write};
 
 /// A running mock endpoint; it ends, with all its connections, when dropped.
 pub struct MockEndpoint {
@@ -117,11 +44,19 @@ struct Log {
     arrivals: Vec<Duration>,
     /// Requests per prompt text.
     prompts: BTreeMap<String, u64>,
-    /// Requests per (prompt, sampling seed), by their hash.
-    asked: BTreeMap<u64, u64>,
+    ledger: Ledger,
     last_body: Value,
     in_flight: usize,
     peak_in_flight: usize,
+}
+
+/// What was asked and answered, by [`key`].
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// Requests that arrived whole.
+    pub asked: BTreeMap<u64, u64>,
+    /// Answers that were handed to the network whole, so that somebody pays for them.
+    pub answered: BTreeMap<u64, u64>,
 }
 
 impl MockEndpoint {
@@ -158,9 +93,31 @@ impl MockEndpoint {
         lock(&self.shared.log).prompts.clone()
     }
 
+    /// What was asked and answered up to one moment.
+    pub fn ledger(&self) -> Ledger {
+        lock(&self.shared.log).ledger.clone()
+    }
+
+    /// Prompts that were answered so far.
+    pub fn prompts_answered(&self) -> usize {
+        lock(&self.shared.log).ledger.answered.len()
+    }
+
     /// When each request arrived, since the start.
     pub fn arrivals(&self) -> Vec<Duration> {
         lock(&self.shared.log).arrivals.clone()
+    }
+
+    /// Requests per second, from the first one to the last.
+    pub fn rate(&self) -> f64 {
+        self.rate_since(0)
+    }
+
+    /// Requests per second, leaving out so many at the beginning.
+    pub fn rate_since(&self, first: usize) -> f64 {
+        let arrivals = self.arrivals();
+        let Some(counted @ [first, .., last]) = arrivals.get(first..) else { return 0.0 };
+        (counted.len() - 1) as f64 / (*last - *first).as_secs_f64()
     }
 
     /// The most requests that any `window` held.
@@ -240,122 +197,56 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
         }
         let _in_flight = InFlight::enter(&shared);
         let config = lock(&shared.config).clone();
-        let fault = choose(&config, shared.note(&request));
+        let (key, nth) = shared.note(&request);
         tokio::time::sleep(config.latency).await;
-        if !answer(&mut stream, &config, &request, fault).await {
-            return;
+        match answer(&mut stream, &config, &request, config.fault(key, nth)).await {
+            Written::Answer => {
+                *lock(&shared.log).ledger.answered.entry(key).or_default() += 1;
+            }
+            Written::Error => {}
+            Written::Broken => return,
         }
     }
 }
 
 impl Shared {
-    /// Notes a request and returns a word that depends on prompt, seed and repetition alone.
-    fn note(&self, request: &Request) -> u64 {
+    /// Notes a request; its key, and how often that was asked by now.
+    fn note(&self, request: &Request) -> (u64, u64) {
         let mut log = lock(&self.log);
         log.arrivals.push(self.started.elapsed());
         let prompt = request.prompt();
         let key = hash(&[prompt.as_bytes(), request.body["seed"].to_string().as_bytes()]);
         *log.prompts.entry(prompt).or_default() += 1;
-        let asked = log.asked.entry(key).or_default();
+        let asked = log.ledger.asked.entry(key).or_default();
         *asked += 1;
-        let word = hash(&[&key.to_le_bytes(), &asked.to_le_bytes()]);
+        let nth = *asked;
         log.last_body = request.body.clone();
-        word
+        (key, nth)
     }
 }
 
-/// The fault that this request suffers, if any.
-fn choose(config: &MockConfig, word: u64) -> Option<Fault> {
-    let mut place = u32::try_from(word % 1_000).unwrap_or(0);
-    for &(share, fault) in &config.faults {
-        if place < share {
-            return Some(fault);
-        }
-        place -= share;
-    }
-    config.always
+/// What tells a prompt from all others: the same for every time that it is asked.
+pub fn key(prompt: &str, seed: u64) -> u64 {
+    hash(&[prompt.as_bytes(), seed.to_string().as_bytes()])
 }
 
-/// Writes the answer; false when the connection is to be closed.
-async fn answer(
-    stream: &mut TcpStream,
-    config: &MockConfig,
-    request: &Request,
-    fault: Option<Fault>,
-) -> bool {
-    if let Some(key) = &config.key
-        && request.bearer() != Some(key.as_str())
-    {
-        let shown = format!("incorrect API key provided: {}", request.bearer().unwrap_or("none"));
-        return write(stream, &response(401, &[], &error_body("invalid_api_key", &shown))).await;
-    }
-    let good = good_body(config, request, fault);
-    let bytes = match fault {
-        Some(Fault::Drop) => return false,
-        Some(Fault::Hang) => {
-            until_closed(stream).await;
-            return false;
-        }
-        Some(Fault::Truncate) => {
-            let whole = response(200, &[], &good);
-            write(stream, &whole[..whole.len() - good.len() / 2]).await;
-            return false;
-        }
-        Some(Fault::Status(status)) => response(status, &[], &error_body("mock", "told to fail")),
-        Some(Fault::Throttled { retry_after_seconds }) => {
-            let seconds = retry_after_seconds.to_string();
-            let body = error_body("rate_limit_exceeded", "slow down");
-            response(429, &[("retry-after", &seconds)], &body)
-        }
-        Some(Fault::QuotaSpent) => {
-            response(429, &[], &error_body("insufficient_quota", "no credit is left"))
-        }
-        Some(Fault::PromptTooLong) => {
-            response(400, &[], &error_body("context_length_exceeded", "too long"))
-        }
-        Some(Fault::HtmlPage) => {
-            response(200, &[("content-type", "text/html")], "<html><body>Welcome</body></html>")
-        }
-        Some(Fault::ErrorBody) => response(200, &[], &error_body("overloaded", "try later")),
-        _ => response(200, &[], &good),
-    };
-    write(stream, &bytes).await
+/// The key of a stored document's prompt, as clients see documents.
+///
+/// # Panics
+/// When it is no document.
+pub fn key_of(document: &Value) -> u64 {
+    let seed = document["sampling_seed"].as_str().and_then(|seed| seed.parse().ok());
+    key(document["prompt"].as_str().expect("a prompt"), seed_as_sent(seed.expect("a seed")))
 }
 
-/// The body of a good answer, or of one that is only a little odd.
-fn good_body(config: &MockConfig, request: &Request, fault: Option<Fault>) -> String {
-    let max_tokens = request.body["max_tokens"].as_u64();
-    let seed = request.body["seed"].to_string();
-    let mut answer = Answer::write(&request.prompt(), &seed, config.words, max_tokens);
-    let mut finish_reason = if answer.is_cut { "length" } else { "stop" };
-    match fault {
-        Some(Fault::Nul) => {
-            let middle = answer.text.find(' ').unwrap_or(0);
-            answer.text.insert(middle, '\0');
-        }
-        Some(Fault::OddFinishReason) => finish_reason = "moon_phase",
-        Some(Fault::Length) => finish_reason = "length",
-        Some(Fault::Empty) => answer.text.clear(),
-        _ => {}
-    }
-    let prompt_tokens = request.prompt().len().div_ceil(4);
-    let mut body = json!({
-        "id": "chatcmpl-mock", "object": "chat.completion", "created": 0,
-        "model": request.body["model"], "system_fingerprint": null,
-        "choices": [{"index": 0, "logprobs": null, "finish_reason": finish_reason,
-                     "message": {"role": "assistant", "content": answer.text}}],
-        "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": answer.tokens,
-                  "total_tokens": prompt_tokens as u64 + answer.tokens},
-    });
-    if fault == Some(Fault::MissingUsage) {
-        body["usage"] = Value::Null;
-    }
-    body.to_string()
+/// As much of a sampling seed as is sent to an endpoint: what every JSON reader keeps exactly.
+pub fn seed_as_sent(seed: u64) -> u64 {
+    seed & ((1 << 53) - 1)
 }
 
-fn error_body(code: &str, message: &str) -> String {
-    json!({"error": {"message": message, "type": "mock_error", "param": null, "code": code}})
-        .to_string()
+/// Prose of no meaning that a gate has nothing against; the same for the same number.
+pub fn prose(number: u64, words: usize) -> String {
+    Answer::write(&number.to_string(), "", words, None).text
 }
 
 #[cfg(test)]

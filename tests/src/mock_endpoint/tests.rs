@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use super::*;
 
 fn body(prompt: &str, seed: u64) -> Value {
@@ -82,6 +84,9 @@ async fn every_fault_is_what_it_says() {
     assert!(outcome(Fault::MissingUsage).await.unwrap().1.contains("\"usage\":null"));
     assert!(outcome(Fault::OddFinishReason).await.unwrap().1.contains("moon_phase"));
     assert!(outcome(Fault::Length).await.unwrap().1.contains("\"length\""));
+    assert!(outcome(Fault::OtherModel).await.unwrap().1.contains("quite-another-model"));
+    assert!(outcome(Fault::ExtraFields).await.unwrap().1.contains("\"weather\":\"fair\""));
+    assert!(outcome(Fault::Oversized).await.unwrap().1.len() > 16 * 1024 * 1024);
     assert!(outcome(Fault::Empty).await.unwrap().1.contains("\"content\":\"\""));
 
     let throttled = Fault::Throttled { retry_after_seconds: 3 };
@@ -128,6 +133,38 @@ async fn a_mix_strikes_in_its_shares_and_alike_each_time() {
     assert_eq!(counts[0], counts[1]);
     assert!((20..=60).contains(&counts[0][&500]), "{:?}", counts[0]);
     assert!((8..=35).contains(&counts[0][&400]), "{:?}", counts[0]);
+}
+
+#[tokio::test]
+async fn a_fault_for_good_stays_and_the_ledger_tells_who_was_answered() {
+    let for_good = vec![(500, Fault::Status(500))];
+    let config = MockConfig { for_good, ..MockConfig::default() };
+    let mock = MockEndpoint::start(config.clone()).await;
+    let client = reqwest::Client::new();
+    let mut failed = 0;
+    for number in 0..40 {
+        let prompt = format!("prompt {number}");
+        let status =
+            async || post(&client, &mock, &prompt, 7).send().await.unwrap().status().as_u16();
+        let first = status().await;
+        assert_eq!(status().await, first);
+        let key = key(&prompt, 7);
+        assert_eq!(config.fault(key, 1).is_some(), first == 500);
+        assert_eq!(mock.ledger().asked[&key], 2);
+        assert_eq!(mock.ledger().answered.contains_key(&key), first == 200);
+        failed += usize::from(first == 500);
+    }
+    assert!((8..=32).contains(&failed), "{failed}");
+    assert_eq!(mock.prompts_answered(), 40 - failed);
+}
+
+#[test]
+fn the_requests_that_a_prompt_needs_are_known_beforehand() {
+    let config = MockConfig::bad_day();
+    let needed: u64 = (0..2_000).map(|number| config.requests_needed(number)).sum();
+    assert!((2_200..=2_350).contains(&needed), "{needed}");
+    let (first, second) = (config.fault(5, 1), config.fault(5, 2));
+    assert_eq!((config.fault(5, 1), config.fault(5, 2)), (first, second));
 }
 
 #[tokio::test]

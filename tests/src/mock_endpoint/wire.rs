@@ -80,6 +80,11 @@ pub(super) fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Vec
     format!("{head}\r\n{body}").into_bytes()
 }
 
+/// Head of a response whose body ends with the connection.
+pub(super) fn endless_head() -> Vec<u8> {
+    b"HTTP/1.1 200 Mock\r\nconnection: close\r\ncontent-type: application/json\r\n\r\n".to_vec()
+}
+
 /// Writes everything; false when the client has gone.
 pub(super) async fn write(stream: &mut TcpStream, bytes: &[u8]) -> bool {
     stream.write_all(bytes).await.is_ok()

@@ -21,6 +21,11 @@ pub(crate) fn post(address: &str, path: &str, body: &Value) -> Outcome<Value> {
     send(address, "POST", path, &body.to_string())
 }
 
+/// Replaces JSON and returns the answer's.
+pub(crate) fn put(address: &str, path: &str, body: &Value) -> Outcome<Value> {
+    send(address, "PUT", path, &body.to_string())
+}
+
 fn send(address: &str, method: &str, path: &str, body: &str) -> Outcome<Value> {
     let failed = |error: std::io::Error| format!("{method} {path}: {error}");
     let mut stream = TcpStream::connect(address).map_err(failed)?;

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::Outcome;
+use crate::ambient::Ambient;
 
 use super::setting::Setting;
 use super::theirs::{self, BATCHED_BENCH};
@@ -29,6 +30,22 @@ const FLAGS: [&str; 14] = [
 
 /// Names and values, in the order of telling.
 pub(crate) fn describe(setting: &Setting<'_>) -> Outcome<Vec<(&'static str, String)>> {
+    let used = format!("; measured on {}, {} threads", setting.cores, setting.threads);
+    let mut facts = this(setting.ambient, setting.profile, &used);
+    let model = setting.model.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    facts.push(("model", model));
+    if setting.llama_cpp_dir.is_some() {
+        facts.push(("llama.cpp", theirs::version(&setting.llama_cpp(BATCHED_BENCH)?)?));
+    }
+    Ok(facts)
+}
+
+/// The machine and the build; `used` says what of the cores was used.
+pub(crate) fn this(
+    ambient: &Ambient,
+    profile: &'static str,
+    used: &str,
+) -> Vec<(&'static str, String)> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     let cpu = read("/proc/cpuinfo");
     let field = |name: &str| {
@@ -42,7 +59,7 @@ pub(crate) fn describe(setting: &Setting<'_>) -> Outcome<Vec<(&'static str, Stri
     let memory = read("/proc/meminfo");
     let memory_kib = memory.lines().next().and_then(|line| line.split_whitespace().nth(1));
     let memory_kib: f64 = memory_kib.and_then(|kib| kib.parse().ok()).unwrap_or(f64::NAN);
-    let mut facts = vec![
+    vec![
         (
             "processor",
             format!(
@@ -53,24 +70,19 @@ pub(crate) fn describe(setting: &Setting<'_>) -> Outcome<Vec<(&'static str, Stri
             ),
         ),
         ("instruction sets", flags.join(" ")),
-        ("cores", format!("{cores}; measured on {}, {} threads", setting.cores, setting.threads)),
+        ("cores", format!("{cores}{used}")),
         ("memory", format!("{:.1} GiB", memory_kib / 1024.0 / 1024.0)),
         ("kernel", read("/proc/sys/kernel/osrelease")),
         ("load average at the start", read("/proc/loadavg")),
         ("compiler", first_line(Command::new("rustc").arg("--version"))),
-        ("profile", setting.profile.to_owned()),
-        ("commit", commit(setting)),
-        ("model", setting.model.file_name().unwrap_or_default().to_string_lossy().into_owned()),
-    ];
-    if setting.llama_cpp_dir.is_some() {
-        facts.push(("llama.cpp", theirs::version(&setting.llama_cpp(BATCHED_BENCH)?)?));
-    }
-    Ok(facts)
+        ("profile", profile.to_owned()),
+        ("commit", commit(ambient)),
+    ]
 }
 
-fn commit(setting: &Setting<'_>) -> String {
+fn commit(ambient: &Ambient) -> String {
     let git = |arguments: &[&str]| {
-        first_line(Command::new("git").current_dir(&setting.ambient.root).args(arguments))
+        first_line(Command::new("git").current_dir(&ambient.root).args(arguments))
     };
     let commit = git(&["rev-parse", "--short=12", "HEAD"]);
     let changed = git(&["status", "--porcelain", "--untracked-files=no"]);

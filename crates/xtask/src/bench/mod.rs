@@ -1,7 +1,9 @@
-//! `cargo xtask bench`: how fast the local engine is, beside llama.cpp on the same machine.
+//! `cargo xtask bench`: how fast the local engine is, beside llama.cpp on the same machine, and what it
+//! costs to keep endpoints busy, beside a bare loop.
 
 mod contests;
 mod engine;
+mod fan_out;
 mod figure;
 mod http;
 mod job;
@@ -26,7 +28,8 @@ use crate::ambient::Ambient;
 pub(crate) fn run(arguments: &[String], ambient: &Ambient) -> Outcome {
     match arguments.split_first() {
         Some((what, rest)) if what == "engine" => engine::run(rest, ambient),
+        Some((what, rest)) if what == "fan-out" => fan_out::run(rest, ambient),
         Some((what, [])) if what == "llama-cpp" => llama_cpp::run(ambient),
-        _ => Err("needs 'engine' or 'llama-cpp'; try 'cargo xtask help'".to_owned()),
+        _ => Err("needs 'engine', 'fan-out' or 'llama-cpp'; try 'cargo xtask help'".to_owned()),
     }
 }

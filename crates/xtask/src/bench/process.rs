@@ -135,6 +135,25 @@ pub(crate) fn tree_cpu_s(pid: u32) -> f64 {
     processes.iter().filter(|process| tree.contains(&process.0)).map(|process| process.2).sum()
 }
 
+/// CPU seconds of a process alone.
+pub(crate) fn own_cpu_s(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat_fields(&stat).map_or(0.0, |[user, system, ..]| (user + system) / TICKS_PER_S)
+}
+
+/// CPU seconds of all living processes below one, and of the children that those had.
+pub(crate) fn below_cpu_s(pid: u32) -> f64 {
+    tree_cpu_s(pid) - cpu_s(pid).unwrap_or(0.0)
+}
+
+/// Bytes that a field of `/proc/PID/status` tells in KiB, such as `VmHWM`.
+pub(crate) fn status_bytes(pid: u32, field: &str) -> Outcome<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.map(|kib| kib * 1024.0).ok_or_else(|| format!("process {pid} tells no {field}"))
+}
+
 /// Ticks in user and system mode, of the process and of its ended children.
 fn stat_fields(stat: &str) -> Option<[f64; 4]> {
     // The second field is the program's name in brackets, which may hold anything.
@@ -191,6 +210,28 @@ mod tests {
         let watched = Watched { lines: Vec::new(), cpu, others_cores: 0.0 };
         assert_eq!(watched.cpu_between(0.5, 2.0), 2.0);
         assert_eq!(watched.cpu_between(2.0, 9.0), 1.0);
+    }
+
+    #[test]
+    fn a_process_tells_of_itself_and_of_those_below() {
+        let own = std::process::id();
+        assert!(status_bytes(own, "VmHWM").expect("told") >= 1e6);
+        assert!(status_bytes(own, "VmPony").is_err());
+        assert!(own_cpu_s(own) >= 0.0 && own_cpu_s(u32::MAX) == 0.0);
+        let script = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo; read line";
+        let mut child = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let child_s = own_cpu_s(child.id());
+        assert!(child_s > 0.0 && below_cpu_s(own) >= child_s);
+        drop(child.stdin.take());
+        child.wait().expect("its end");
     }
 
     #[test]
