@@ -114,7 +114,7 @@ fn tokens_of(input: &Input) -> u64 {
     (input.bytes() as u64).div_ceil(4)
 }
 
-fn answered(prompt_tokens: u64, completion_tokens: u64) -> Completion {
+pub(crate) fn answered(prompt_tokens: u64, completion_tokens: u64) -> Completion {
     Completion {
         text: "x".to_owned(),
         had_nul: false,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 mod company;
+mod cost;
 mod far;
 mod guard;
 mod minutes;
