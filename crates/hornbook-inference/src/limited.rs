@@ -57,6 +57,9 @@ impl<B: Backend> Limited<B> {
             }
             Err(error) => {
                 if let Some(outcome) = outcome_of(error) {
+                    if outcome != Outcome::Declined {
+                        self.limiter.note_error(error.to_string());
+                    }
                     admission.report(outcome);
                 }
                 // Whether a broken exchange was charged for is not known: the estimate stands.

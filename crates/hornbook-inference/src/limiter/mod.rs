@@ -53,6 +53,7 @@ pub struct Limiter {
     changed: Notify,
     window: watch::Sender<usize>,
     trouble: watch::Sender<Trouble>,
+    last_error: Mutex<Option<String>>,
     ambient: Ambient,
 }
 
@@ -82,6 +83,7 @@ impl Limiter {
             waiting: AtomicU64::new(0),
             window: watch::Sender::new(state.window()),
             trouble: watch::Sender::default(),
+            last_error: Mutex::default(),
             state: Mutex::new(state),
             changed: Notify::new(),
             ambient,
@@ -178,6 +180,16 @@ impl Limiter {
     /// The endpoint's trouble of the moment.
     pub(crate) fn trouble(&self) -> Trouble {
         *self.trouble.borrow()
+    }
+
+    /// What the endpoint last failed with, for people; never holds a secret.
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps what the endpoint failed with.
+    pub(crate) fn note_error(&self, error: String) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
     /// What the endpoint did so far and how it stands.

@@ -13,6 +13,7 @@ use hornbook_types::{JobState, Slug};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::chunk::{Chunk, Prompt};
 use super::job::{JobCache, JobFault};
@@ -327,6 +328,23 @@ impl Desk {
                 () = given_up.cancelled() => {}
             }
         });
+    }
+
+    /// Jobs on the desk all of whose endpoints here are down, and what is the matter with each.
+    pub(crate) fn standing_still(&self) -> BTreeMap<Uuid, String> {
+        let chunks = self.all();
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let why = |chunk: &Chunk| {
+            let ours: Vec<_> =
+                chunk.job.spec.endpoints.iter().filter_map(|name| live.get(name)).collect();
+            let is_down = !ours.is_empty() && ours.iter().all(|live| live.limiter.is_down());
+            let one = |live: &&Arc<Live>| match live.limiter.last_error() {
+                Some(error) => format!("{} is down ({error})", live.name),
+                None => format!("{} is down", live.name),
+            };
+            is_down.then(|| ours.iter().map(one).collect::<Vec<_>>().join("; "))
+        };
+        chunks.iter().filter_map(|chunk| Some((chunk.job.id, why(chunk)?))).collect()
     }
 
     fn is_served(&self, chunk: &Chunk) -> bool {

@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::commit::Committer;
 use super::desk::Desk;
+use super::down::Down;
 use super::puller::{self, Live};
 use crate::limits::ENDPOINTS_INTERVAL;
 
@@ -27,11 +28,13 @@ struct Loop {
 /// Keeps one loop running for each endpoint, until `stop`.
 pub(crate) async fn run(desk: &Arc<Desk>, committer: &Committer, stop: &CancellationToken) {
     let mut loops: BTreeMap<Slug, Loop> = BTreeMap::new();
+    let mut down = Down::default();
     while !stop.is_cancelled() {
         match usable(desk).await {
             Ok(found) => bring_up(desk, committer, &mut loops, found).await,
             Err(error) => tracing::warn!(%error, "cannot look up endpoints"),
         }
+        down.look(desk).await;
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(ENDPOINTS_INTERVAL) => {}

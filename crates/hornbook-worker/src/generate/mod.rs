@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `desk`, `chunk`, `job` | leased, and where each prompt is |
 //! | `render`, `seeds` | rendered ahead, in batches |
-//! | `puller`, `endpoints` | taken by an endpoint that may send it |
+//! | `puller`, `endpoints`, `down` | taken by an endpoint that may send it |
 //! | `prompt`, `judge` | completed and judged |
 //! | `group`, `commit` | stored with others |
 //! | `heartbeat`, `pace` | what the database says of leases; how large they are |
@@ -18,6 +18,7 @@
 mod chunk;
 mod commit;
 mod desk;
+mod down;
 mod endpoints;
 mod group;
 mod heartbeat;

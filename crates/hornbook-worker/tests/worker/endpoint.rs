@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use hornbook_inference::{
-    Backend, Completion, CompletionError, CompletionRequest, ErrorClass, Provenance,
+    Ambient, Backend, Completion, CompletionError, CompletionRequest, ErrorClass, Limited, Limiter,
+    Provenance, RetryPolicy, Retrying, SharedBackend,
 };
-use hornbook_types::{FinishReason, Usage};
+use hornbook_types::{EndpointLimits, FinishReason, Usage};
 use tokio::sync::watch;
 
 /// What to answer to a prompt.
@@ -77,6 +78,14 @@ impl Scripted {
 
     pub(crate) fn asked(&self) -> BTreeMap<String, u32> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// The endpoint behind a limiter and the table of retries.
+    pub(crate) fn behind_limits(self: &Arc<Self>) -> SharedBackend {
+        let ambient = Ambient::system(1);
+        let limiter = Limiter::new(&EndpointLimits::default(), ambient.clone());
+        let limited = Limited::new(Inner(Arc::clone(self)), limiter, ambient.clone());
+        Arc::new(Retrying::new(limited, RetryPolicy::default(), ambient))
     }
 
     /// Requests in all.
@@ -147,5 +156,25 @@ impl Backend for Scripted {
             model_sha256: Some("ab".repeat(32)),
             instruction_set: Some("portable f32".to_owned()),
         }
+    }
+}
+
+/// What stands behind a limiter.
+struct Inner(Arc<Scripted>);
+
+impl Backend for Inner {
+    fn complete(
+        &self,
+        request: CompletionRequest,
+    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        self.0.complete(request)
+    }
+
+    fn slots(&self) -> usize {
+        self.0.slots()
+    }
+
+    fn model(&self) -> &str {
+        self.0.model()
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct House {
     pub(crate) db: Db,
     dir: tempfile::TempDir,
     endpoints: BTreeMap<Slug, Arc<Scripted>>,
+    /// Endpoints stand behind a limiter and are tried again, as real ones.
+    pub(crate) is_limited: bool,
 }
 
 struct Noon;
@@ -60,8 +62,13 @@ impl House {
             .collect();
         import.push(&records).await.unwrap();
         import.finish().await.unwrap();
-        let mut house =
-            Self { test_db, db, dir: tempfile::tempdir().unwrap(), endpoints: BTreeMap::new() };
+        let mut house = Self {
+            test_db,
+            db,
+            dir: tempfile::tempdir().unwrap(),
+            endpoints: BTreeMap::new(),
+            is_limited: false,
+        };
         for (name, scripted) in endpoints {
             house.put_endpoint(name).await;
             house.endpoints.insert(slug(name), Arc::clone(scripted));
@@ -100,6 +107,7 @@ impl House {
         let store: Arc<dyn ObjectStore> =
             Arc::new(LocalFileSystem::new_with_prefix(self.store_dir()).unwrap());
         let known = self.endpoints.clone();
+        let is_limited = self.is_limited;
         let db = self.test_db.another().await;
         Worker::start(WorkerConfig {
             notifier: Arc::new(Notifier::start(&db)),
@@ -110,7 +118,10 @@ impl House {
             id: Uuid::now_v7(),
             name: String::new(),
             backends: Arc::new(move |name| {
-                let found = known.get(&name).map(|scripted| Arc::clone(scripted) as SharedBackend);
+                let found = known.get(&name).map(|scripted| match is_limited {
+                    true => scripted.behind_limits(),
+                    false => Arc::clone(scripted) as SharedBackend,
+                });
                 Box::pin(async move { found.ok_or_else(|| "no such endpoint".to_owned()) })
             }),
             has_local,

@@ -1,5 +1,7 @@
 //! Several workers, several endpoints, one job.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hornbook_db::{endpoints, events};
@@ -93,4 +95,35 @@ async fn a_job_without_an_endpoint_waits_and_says_so() {
     let events = events::list(&house.db, job, 0, 1_000).await.unwrap();
     let warned = events.iter().filter(|event| event.data["code"] == "no_endpoint_ready").count();
     assert_eq!(warned, 1, "{events:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_endpoint_is_down_is_told_so_and_loses_no_prompt() {
+    let is_up = Arc::new(AtomicBool::new(false));
+    let looked = Arc::clone(&is_up);
+    let scripted = Scripted::new(4, move |request| match looked.load(Ordering::SeqCst) {
+        true => Ok(story(request.input.last())),
+        false => Err((ErrorClass::Transient, "connect")),
+    });
+    let mut house = House::new(&[("remote", &scripted)]).await;
+    house.is_limited = true;
+    let job = house.submit(&spec(40, &["remote"])).await;
+    let worker = house.worker("a").await;
+    let told = until("the job to be told", async || {
+        let events = events::list(&house.db, job, 0, 1_000).await.ok()?;
+        events.into_iter().find(|event| event.data["code"] == "no_endpoint_answers")
+    })
+    .await;
+    let message = told.data["message"].as_str().unwrap();
+    assert!(message.contains("remote is down (connect: the script said connect)"), "{message}");
+    assert_eq!(house.job(job).await.counts.ended(), 0, "nobody gave a prompt up");
+    // Eight failures, and a probe now and then.
+    assert!(scripted.requests() <= 16, "{} requests", scripted.requests());
+    is_up.store(true, Ordering::SeqCst);
+    house.until(job, JobState::Succeeded).await;
+    worker.shutdown(DRAIN).await;
+    assert_eq!(house.seqs(job).await, every_seq(40));
+    let events = events::list(&house.db, job, 0, 1_000).await.unwrap();
+    let told = events.iter().filter(|event| event.data["code"] == "no_endpoint_answers").count();
+    assert_eq!(told, 1, "{events:?}");
 }
