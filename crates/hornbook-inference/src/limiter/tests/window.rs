@@ -11,6 +11,8 @@ struct Server {
     service_millis: u64,
     /// Requests beyond this many are refused at once.
     refuses_above: usize,
+    /// One request takes up to this many times as long as another, whatever its size.
+    spread: f64,
 }
 
 /// Keeps the limiter's window full against `server` until `end`; says the mean of answers per
@@ -42,8 +44,17 @@ fn drive(
                 } else {
                     let lane = lanes.iter_mut().min().unwrap();
                     // Long answers take longer, short ones are mostly prompt.
-                    let work = server.service_millis * (size + 100) / 200;
-                    *lane = (*lane).max(now) + Duration::from_millis(work);
+                    let work = (server.service_millis * (size + 100) / 200) as f64;
+                    let draw = (hornbook_types::mix(7, number) >> 11) as f64 / 2_f64.powi(53);
+                    // The mean stays what it is without a spread.
+                    let longer = match server.spread > 1.0 {
+                        true => {
+                            server.spread.ln() / (server.spread - 1.0) * server.spread.powf(draw)
+                        }
+                        false => 1.0,
+                    };
+                    *lane =
+                        (*lane).max(now) + Duration::from_micros((1_000.0 * work * longer) as u64);
                     *lane
                 };
                 sent.insert(number, (admission, now, is_refused, size));
@@ -67,7 +78,8 @@ fn drive(
     })
 }
 
-const OPEN: Server = Server { capacity: 4_096, service_millis: 1_000, refuses_above: usize::MAX };
+const OPEN: Server =
+    Server { capacity: 4_096, service_millis: 1_000, refuses_above: usize::MAX, spread: 1.0 };
 
 #[test]
 fn auto_starts_small_and_doubles_while_it_is_used() {
@@ -77,6 +89,17 @@ fn auto_starts_small_and_doubles_while_it_is_used() {
     assert!((24..=128).contains(&limiter.window()), "{}", limiter.window());
     drive(&limiter, &timer, &OPEN, 20, |_| 100);
     assert_eq!(limiter.window(), IN_FLIGHT_AUTO_MAX as usize);
+}
+
+#[test]
+fn auto_is_not_held_back_by_answers_that_differ() {
+    let (limiter, timer) = limiter(&in_flight(None));
+    let server = Server { service_millis: 2_000, spread: 8.0, ..OPEN };
+    for seconds in [30, 30, 60, 120] {
+        let (rate, window) = drive(&limiter, &timer, &server, seconds, |number| 60 + number % 400);
+        println!("{:?}: {rate:.1} a second, window {window:.0}", timer.elapsed());
+    }
+    assert!(limiter.window() >= 256, "{}", limiter.window());
 }
 
 #[test]
@@ -141,7 +164,7 @@ fn grows_by_one_a_round_trip_after_a_cut() {
 #[test]
 fn a_server_that_refuses_is_kept_busy_and_seldom_refuses() {
     let (limiter, timer) = limiter(&in_flight(None));
-    let server = Server { capacity: 32, service_millis: 500, refuses_above: 32 };
+    let server = Server { capacity: 32, service_millis: 500, refuses_above: 32, ..OPEN };
     let (rate, _) = drive(&limiter, &timer, &server, 120, |_| 100);
     // It can do 64 a second.
     assert!(rate > 0.7 * 64.0, "{rate}");
@@ -151,12 +174,13 @@ fn a_server_that_refuses_is_kept_busy_and_seldom_refuses() {
 
 #[test]
 fn a_server_that_queues_in_silence_is_found_out() {
-    for limit in [None, Some(512)] {
+    for (limit, spread) in [(None, 1.0), (Some(512), 1.0), (None, 8.0), (Some(512), 8.0)] {
         let (limiter, timer) = limiter(&in_flight(limit));
-        let server = Server { capacity: 32, service_millis: 500, refuses_above: usize::MAX };
-        let (rate, window) = drive(&limiter, &timer, &server, 120, |number| 60 + number % 80);
-        assert!(rate > 0.85 * 64.0, "{limit:?}: {rate}");
-        assert!(window < 110.0, "{limit:?}: {window}");
+        let server = Server { capacity: 32, service_millis: 500, spread, ..OPEN };
+        let (rate, window) = drive(&limiter, &timer, &server, 240, |number| 60 + number % 80);
+        println!("{limit:?}, spread {spread}: {rate:.1} a second, window {window:.0}");
+        assert!(rate > 0.85 * 64.0, "{limit:?} {spread}: {rate}");
+        assert!(window < 110.0, "{limit:?} {spread}: {window}");
     }
 }
 
