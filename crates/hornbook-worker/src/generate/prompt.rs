@@ -129,6 +129,10 @@ async fn outcome(task: &Task, mut prompt: Prompt, admission: Admission) -> Outco
         },
     };
     document.latency_ms = latency_ms;
+    if hornbook_inference::is_other_model(live.backend.model(), &document.model) {
+        // Kept all the same: it was paid for, and routers answer with what they have.
+        document.scores.insert("model_mismatch".to_owned(), Value::Bool(true));
+    }
     if document.model.is_empty() {
         live.backend.model().clone_into(&mut document.model);
     }
