@@ -118,7 +118,7 @@ async fn a_job_gets_the_same_documents_from_an_engine_as_from_its_own() {
     })
     .await;
     let add = format!(
-        "endpoint add gpu-box --base-url {}/v1 --model {} --option hornbook_engine=true --api-key-file",
+        "endpoint add gpu-box --base-url {}/v1 --model {} --preset hornbook_engine --api-key-file",
         engine.url,
         EngineProcess::model()
     );

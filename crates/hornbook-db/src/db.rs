@@ -15,6 +15,7 @@ use crate::{DbError, SecretKey, limits};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "init", include_str!("../../../migrations/0001_init.sql")),
     (2, "shares_and_fairness", include_str!("../../../migrations/0002_shares_and_fairness.sql")),
+    (5, "presets", include_str!("../../../migrations/0005_presets.sql")),
 ];
 
 /// A pool of connections to the database, and the key that endpoint secrets are sealed with.

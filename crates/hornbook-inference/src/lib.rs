@@ -6,6 +6,7 @@
 //! the limiter, so retries count against an endpoint's limits like anything else.
 
 mod ambient;
+mod anthropic;
 mod backend;
 mod embedder;
 pub mod http;
@@ -15,6 +16,7 @@ mod message;
 mod model_name;
 pub mod openai;
 mod pool;
+pub mod preset;
 pub mod retry;
 mod retrying;
 mod secret;
@@ -29,7 +31,7 @@ pub use limited::{Limited, estimate};
 pub use limiter::{Admission, EndpointHealth, Limiter, LimiterFigures, LimitsLeft, Outcome};
 pub use message::{MESSAGE_CHARS, clean};
 pub use model_name::is_other_model;
-pub use openai::{OpenAiBackend, OpenAiConfig};
+pub use openai::{OpenAiBackend, OpenAiConfig, Protocol};
 pub use pool::EndpointPool;
 pub use retry::RetryPolicy;
 pub use retrying::Retrying;

@@ -48,12 +48,14 @@ const WORDS: &[(&str, ErrorClass, &str)] = &[
     ("credit_balance_too_low", Endpoint, "quota"),
     ("exceeded_current_quota_error", Endpoint, "quota"),
     ("billing_error", Endpoint, "quota"),
+    ("enforced_spend_limit_reached", Endpoint, "quota"), // stands beside `rate_limit_error`
     ("account_deactivated", Endpoint, "http_401"),
     ("invalid_api_key", Endpoint, "http_401"),
     ("model_not_found", Endpoint, "http_404"),
     ("context_length_exceeded", TooLong, "context_length"),
     ("exceed_context_size_error", TooLong, "context_length"),
     ("string_above_max_length", TooLong, "context_length"),
+    ("token_limit_exceeded", Throttled, "batch_queue_full"), // of a batch's tokens that wait
     ("content_policy_violation", Refused, "content_filter"),
     ("content_filter", Refused, "content_filter"),
     ("moderation_blocked", Refused, "content_filter"),
@@ -231,6 +233,8 @@ mod tests {
         assert_eq!(class(400, &["BadRequestError"], vllm), (TooLong, "context_length"));
         assert_eq!(class(500, &[], vllm), (Transient, "http_500"));
         assert_eq!(class(403, &["moderation_blocked"], ""), (Refused, "content_filter"));
+        let spent = ["rate_limit_error", "enforced_spend_limit_reached"];
+        assert_eq!(class(429, &spent, ""), (Endpoint, "quota"));
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub const LOCAL_ENDPOINT: &str = "local";
 pub struct EndpointSpec {
     /// What it is.
     pub kind: EndpointKind,
+    /// Make of the server behind it; absent: whatever speaks the kind's protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<EndpointPreset>,
     /// As the OpenAI clients spell it, ending in `/v1`; empty for the local engine.
     #[serde(default)]
     pub base_url: String,
@@ -40,15 +43,101 @@ pub enum EndpointKind {
     Local,
     /// A server that speaks the OpenAI chat completions protocol.
     Openai,
+    /// A server that speaks Anthropic's Messages protocol.
+    Anthropic,
+    /// OpenAI's Batch API: half the price, and up to a day until an answer comes.
+    OpenaiBatch,
 }
 
 impl EndpointKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Local, Self::Openai, Self::Anthropic, Self::OpenaiBatch];
+
     /// The name used in JSON and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
             Self::Openai => "openai",
+            Self::Anthropic => "anthropic",
+            Self::OpenaiBatch => "openai_batch",
         }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Makes of servers whose ways are known: which fields they take and how they spell them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointPreset {
+    /// OpenAI's own service.
+    Openai,
+    /// Anthropic's own service.
+    Anthropic,
+    /// A vLLM server.
+    Vllm,
+    /// An SGLang server.
+    Sglang,
+    /// Hugging Face's Text Generation Inference.
+    Tgi,
+    /// `llama-server` of llama.cpp.
+    LlamaCpp,
+    /// An Ollama server.
+    Ollama,
+    /// Hugging Face Inference Providers, behind their router.
+    HuggingFace,
+    /// A `hornbook engine`.
+    HornbookEngine,
+}
+
+impl EndpointPreset {
+    /// Every preset.
+    pub const ALL: [Self; 9] = [
+        Self::Openai,
+        Self::Anthropic,
+        Self::Vllm,
+        Self::Sglang,
+        Self::Tgi,
+        Self::LlamaCpp,
+        Self::Ollama,
+        Self::HuggingFace,
+        Self::HornbookEngine,
+    ];
+
+    /// The name used in JSON and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Openai => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Vllm => "vllm",
+            Self::Sglang => "sglang",
+            Self::Tgi => "tgi",
+            Self::LlamaCpp => "llama_cpp",
+            Self::Ollama => "ollama",
+            Self::HuggingFace => "hugging_face",
+            Self::HornbookEngine => "hornbook_engine",
+        }
+    }
+
+    /// The preset of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| preset.as_str() == name)
+    }
+
+    /// The kind of an endpoint with this preset, unless it says otherwise.
+    pub fn kind(self) -> EndpointKind {
+        match self {
+            Self::Anthropic => EndpointKind::Anthropic,
+            _ => EndpointKind::Openai,
+        }
+    }
+
+    /// True when an endpoint of `kind` may have this preset.
+    pub fn suits(self, kind: EndpointKind) -> bool {
+        kind == self.kind() || (self == Self::Openai && kind == EndpointKind::OpenaiBatch)
     }
 }
 
@@ -104,7 +193,14 @@ impl EndpointSpec {
     /// Checks what can be said without asking the endpoint.
     pub fn check(&self) -> Result<(), Invalid> {
         let mut faults = Vec::new();
-        if self.kind == EndpointKind::Openai {
+        if let Some(preset) = self.preset
+            && !preset.suits(self.kind)
+        {
+            let (preset, kind) = (preset.as_str(), self.kind.as_str());
+            let detail = format!("{preset} is no endpoint of the kind {kind}");
+            faults.push(FieldError::new("/preset", detail));
+        }
+        if self.kind != EndpointKind::Local {
             if !(self.base_url.starts_with("http://") || self.base_url.starts_with("https://")) {
                 faults.push(FieldError::new("/base_url", "must be an http or https URL"));
             }
@@ -152,6 +248,7 @@ mod tests {
     fn faults_of(base_url: &str, price: f64) -> usize {
         let spec = EndpointSpec {
             kind: EndpointKind::Openai,
+            preset: None,
             base_url: base_url.to_owned(),
             model: "m".to_owned(),
             limits: EndpointLimits::default(),
@@ -159,6 +256,27 @@ mod tests {
             options: serde_json::Map::new(),
         };
         spec.check().map_or_else(|invalid| invalid.0.len(), |()| 0)
+    }
+
+    #[test]
+    fn names_are_those_of_the_json_and_a_preset_has_its_kind() {
+        for preset in EndpointPreset::ALL {
+            let name = serde_json::to_value(preset).expect("plain data");
+            assert_eq!(name, preset.as_str());
+            assert_eq!(EndpointPreset::parse(preset.as_str()), Some(preset));
+            assert!(preset.suits(preset.kind()) && !preset.suits(EndpointKind::Local));
+        }
+        for kind in EndpointKind::ALL {
+            assert_eq!(serde_json::to_value(kind).expect("plain data"), kind.as_str());
+            assert_eq!(EndpointKind::parse(kind.as_str()), Some(kind));
+        }
+        let vllm = |kind: &str| {
+            let spec = serde_json::json!({
+                "kind": kind, "preset": "vllm", "base_url": "http://a/v1", "model": "m"
+            });
+            serde_json::from_value::<EndpointSpec>(spec).expect("the types fit").check().is_ok()
+        };
+        assert!(vllm("openai") && !vllm("anthropic") && !vllm("openai_batch"));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod invalid;
 mod job;
 mod key;
 pub mod limits;
+mod response_format;
 mod sampling;
 mod seed;
 mod state;
@@ -30,7 +31,8 @@ pub use clock::{Clock, SystemClock};
 pub use corpus::{CorpusFile, CorpusRow, Manifest, ManifestContent, ManifestRun, RowFunnel};
 pub use document::{Document, FinishReason, Usage, Verdict};
 pub use endpoint::{
-    EndpointKind, EndpointLimits, EndpointPrice, EndpointSpec, EndpointState, LOCAL_ENDPOINT,
+    EndpointKind, EndpointLimits, EndpointPreset, EndpointPrice, EndpointSpec, EndpointState,
+    LOCAL_ENDPOINT,
 };
 pub use event::{EventKind, JobEvent};
 pub use gate::{GatePreset, GateSpec, Looped, Reason, Truncated};
@@ -39,6 +41,7 @@ pub use id::{Pinned, Reference, Slug};
 pub use invalid::{FieldError, Invalid};
 pub use job::{Budget, JobSpec, PinnedJobSpec, PinnedLine, RecipeLine, SeedSource};
 pub use key::{KeyQuota, Scope};
+pub use response_format::{NamedSchema, ResponseFormat};
 pub use sampling::{JobSeed, Sampling};
 pub use seed::SeedRecord;
 pub use state::{JobAction, JobState};

@@ -28,6 +28,10 @@ pub const STOPS: usize = 16;
 pub const STOP_BYTES: usize = 256;
 /// Most tokens whose logits one job may shift.
 pub const LOGIT_BIASES: usize = 1_024;
+/// Longest JSON schema that answers may be bound to, as JSON.
+pub const RESPONSE_SCHEMA_BYTES: usize = 64 * 1024;
+/// Longest name of such a schema.
+pub const RESPONSE_SCHEMA_NAME_BYTES: usize = 64;
 /// Smallest chunk of prompts that a worker leases.
 pub const CHUNK_PROMPTS_MIN: u64 = 4;
 /// Largest chunk of prompts that a worker leases.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::FieldError;
 use crate::limits::{LOGIT_BIASES, MAX_TOKENS, STOP_BYTES, STOPS};
+use crate::{FieldError, ResponseFormat};
 
 /// Sampling settings of a job. Defaults are those published with Cosmopedia.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -52,6 +53,11 @@ pub struct Sampling {
     /// does an endpoint with the option `hornbook_engine`, and no other. Default true.
     #[serde(skip_serializing_if = "is_true")]
     pub stop_loops: bool,
+    /// Shape that every answer must have; each of the job's endpoints must be able to keep to it.
+    /// Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ResponseFormat>)]
+    pub response_format: Option<Arc<ResponseFormat>>,
     /// The job's seed; prompt `seq` draws with hash(seed, seq). Default "0".
     pub seed: JobSeed,
 }
@@ -71,6 +77,7 @@ impl Default for Sampling {
             min_tokens: 0,
             logit_bias: BTreeMap::new(),
             stop_loops: true,
+            response_format: None,
             seed: JobSeed(0),
         }
     }
@@ -103,6 +110,9 @@ impl Sampling {
         let biases_fit = self.logit_bias.values().all(|bias| (-100.0..=100.0).contains(bias));
         let biases_fit = biases_fit && self.logit_bias.len() <= LOGIT_BIASES;
         require(biases_fit, "logit_bias", "needs at most 1024 numbers from -100 to 100");
+        if let Some(format) = &self.response_format {
+            format.check(&format!("{at}/response_format"), faults);
+        }
     }
 }
 
@@ -130,6 +140,9 @@ impl Sampling {
         }
         if !self.stop_loops {
             unusual.push(("Loops", "not ended".to_owned()));
+        }
+        if let Some(format) = &self.response_format {
+            unusual.push(("Answers", format!("JSON as {}", format.schema().name)));
         }
         unusual
     }
@@ -198,6 +211,10 @@ mod tests {
             "max_tokens": 99, "min_p": 0.125, "frequency_penalty": -0.5,
             "presence_penalty": 2.0, "stop": ["\n\nQ:", "é"], "min_tokens": 9,
             "logit_bias": {"9": -100.0, "10": 1.5}, "stop_loops": false,
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "quiz", "schema": {"type": "object"}, "strict": true}
+            },
             "seed": "18446744073709551615"
         })
     }
@@ -254,6 +271,7 @@ mod tests {
             "Stop at \"\\n\\nQ:\", \"é\"",
             "Logit bias on 2 tokens",
             "Loops not ended",
+            "Answers JSON as quiz",
         ];
         assert_eq!(told, expected);
     }

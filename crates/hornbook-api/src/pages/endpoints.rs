@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use hornbook_db::endpoints::{self, Endpoint};
-use hornbook_types::EndpointKind;
+use hornbook_types::{EndpointKind, EndpointPreset};
 
 use super::chrome::Chrome;
 use super::view::{EndpointCard, EndpointsPage, Fact};
@@ -19,7 +19,7 @@ pub(super) async fn page(
     let view = EndpointsPage {
         endpoints: stored.iter().map(card).collect(),
         put_line: format!(
-            "curl -X PUT --json '{{\"kind\": \"openai\", \"base_url\": \"http://gpu-box:8000/v1\", \
+            "curl -X PUT --json '{{\"preset\": \"vllm\", \"base_url\": \"http://gpu-box:8000/v1\", \
              \"model\": \"MODEL\"}}' {}/v1/endpoints/gpu-box",
             state.config.base_url
         ),
@@ -33,6 +33,8 @@ pub(super) fn card(endpoint: &Endpoint) -> EndpointCard {
     let kind = match spec.kind {
         EndpointKind::Local => "the engine in this process",
         EndpointKind::Openai => "a server that speaks the OpenAI protocol",
+        EndpointKind::Anthropic => "a server that speaks the Anthropic protocol",
+        EndpointKind::OpenaiBatch => "OpenAI's Batch API: half the price, up to a day",
     };
     let mut facts = vec![Fact::new("Kind", kind)];
     let mut add = |label, value: &str| {
@@ -40,6 +42,7 @@ pub(super) fn card(endpoint: &Endpoint) -> EndpointCard {
             facts.push(Fact::new(label, value));
         }
     };
+    add("Make", spec.preset.map_or("", make));
     add("Model", &spec.model);
     add("Address", &spec.base_url);
     add("Key", if endpoint.has_secret { "stored, encrypted" } else { "" });
@@ -60,5 +63,20 @@ pub(super) fn card(endpoint: &Endpoint) -> EndpointCard {
         state: endpoint.state.into(),
         message: endpoint.message.as_deref().map(text::label_words),
         facts,
+    }
+}
+
+/// What people call a make of server.
+fn make(preset: EndpointPreset) -> &'static str {
+    match preset {
+        EndpointPreset::Openai => "OpenAI",
+        EndpointPreset::Anthropic => "Anthropic",
+        EndpointPreset::Vllm => "vLLM",
+        EndpointPreset::Sglang => "SGLang",
+        EndpointPreset::Tgi => "Text Generation Inference",
+        EndpointPreset::LlamaCpp => "llama.cpp",
+        EndpointPreset::Ollama => "Ollama",
+        EndpointPreset::HuggingFace => "Hugging Face Inference Providers",
+        EndpointPreset::HornbookEngine => "hornbook engine",
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::app::TestApp;
-use crate::fixtures::{catalog, endpoint, submitted};
+use crate::fixtures::{catalog, endpoint, job, submitted};
 
 #[tokio::test]
 async fn a_key_goes_in_and_never_comes_out() {
@@ -73,4 +73,56 @@ async fn an_endpoint_can_be_paused_tested_and_removed() {
     app.post(&format!("/v1/jobs/{id}/cancel")).await.expect(200);
     app.delete("/v1/endpoints/echo").await.expect(204);
     app.delete("/v1/endpoints/echo").await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_preset_says_the_rest() {
+    let app = TestApp::new().await;
+    let put = async |body: serde_json::Value| app.json("PUT", "/v1/endpoints/x", &body).await;
+    let made = put(json!({"preset": "vllm", "model": "m"})).await.expect(201);
+    assert_eq!((&made["kind"], &made["preset"]), (&json!("openai"), &json!("vllm")));
+    assert_eq!(made["base_url"], "http://127.0.0.1:8000/v1");
+    let claude = put(json!({"preset": "anthropic", "model": "m"})).await.expect(200);
+    assert_eq!(claude["kind"], "anthropic");
+    assert_eq!(claude["base_url"], "https://api.anthropic.com/v1");
+    let batch = json!({"preset": "openai", "kind": "openai_batch", "model": "m"});
+    assert_eq!(put(batch).await.expect(200)["kind"], "openai_batch");
+    let own = json!({"preset": "vllm", "base_url": "http://box:9/v1", "model": "m"});
+    assert_eq!(put(own).await.expect(200)["base_url"], "http://box:9/v1");
+    assert_eq!(app.get("/v1/endpoints/x").await.expect(200)["preset"], "vllm");
+    let plain = json!({"kind": "openai", "base_url": "http://box:9/v1", "model": "m"});
+    assert_eq!(put(plain).await.expect(200)["preset"], json!(null));
+    for (bad, pointer) in [
+        (json!({"model": "m"}), "/kind"),
+        (json!({"preset": "vllm", "kind": "anthropic", "model": "m"}), "/preset"),
+        (json!({"kind": "openai", "model": "m"}), "/base_url"),
+        (json!({"preset": "openai"}), "/model"),
+    ] {
+        let problem = put(bad).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_is_asked_only_of_who_can_keep_to_it() {
+    let app = TestApp::new().await;
+    catalog(&app).await;
+    let able = json!({"preset": "vllm", "model": "m"});
+    app.json("PUT", "/v1/endpoints/able", &able).await.expect(201);
+    let submit = async |endpoints: serde_json::Value, name: &str| {
+        let mut spec = job(2);
+        spec["endpoints"] = endpoints;
+        spec["sampling"] = json!({"response_format": {
+            "type": "json_schema", "json_schema": {"name": name, "schema": {"type": "object"}}
+        }});
+        app.json("POST", "/v1/jobs", &spec).await
+    };
+    let made = submit(json!(["able"]), "quiz").await.expect(201);
+    let format = &made["spec"]["sampling"]["response_format"];
+    assert_eq!(format["json_schema"]["name"], "quiz", "{made}");
+    let problem = submit(json!(["able", "echo"]), "quiz").await.problem(422, "invalid");
+    assert_eq!(problem["errors"][0]["pointer"], "/endpoints/1", "{problem}");
+    let problem = submit(json!(["able"]), "two words").await.problem(422, "invalid");
+    let at = "/sampling/response_format/json_schema/name";
+    assert_eq!(problem["errors"][0]["pointer"], at, "{problem}");
 }

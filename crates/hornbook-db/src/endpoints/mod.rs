@@ -5,7 +5,7 @@ mod read;
 mod state;
 
 use hornbook_types::{
-    EndpointKind, EndpointLimits, EndpointPrice, EndpointSpec, EndpointState, Slug,
+    EndpointKind, EndpointLimits, EndpointPreset, EndpointPrice, EndpointSpec, EndpointState, Slug,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -54,7 +54,7 @@ pub struct ModelFile {
     pub instruction_set: Option<String>,
 }
 
-const COLUMNS: &str = "id, name, kind, base_url, model, limits, price, options,
+const COLUMNS: &str = "id, name, kind, preset, base_url, model, limits, price, options,
     secret IS NOT NULL AS has_secret, state, message, revision, created_at, updated_at";
 
 #[derive(sqlx::FromRow)]
@@ -62,6 +62,7 @@ struct Row {
     id: Uuid,
     name: String,
     kind: String,
+    preset: Option<String>,
     base_url: String,
     model: String,
     limits: Json<EndpointLimits>,
@@ -78,10 +79,11 @@ struct Row {
 impl Row {
     fn into_endpoint(self) -> Result<Endpoint, DbError> {
         let unknown = |what: &str| DbError::Other(format!("stored endpoint {what} is unknown"));
-        let kind = [EndpointKind::Local, EndpointKind::Openai]
-            .into_iter()
-            .find(|kind| kind.as_str() == self.kind)
-            .ok_or_else(|| unknown("kind"))?;
+        let kind = EndpointKind::parse(&self.kind).ok_or_else(|| unknown("kind"))?;
+        let preset = match self.preset {
+            None => None,
+            Some(name) => Some(EndpointPreset::parse(&name).ok_or_else(|| unknown("preset"))?),
+        };
         let state = [EndpointState::Ready, EndpointState::Paused, EndpointState::Unavailable]
             .into_iter()
             .find(|state| state.as_str() == self.state)
@@ -91,6 +93,7 @@ impl Row {
             name: name(&self.name, "endpoint")?,
             spec: EndpointSpec {
                 kind,
+                preset,
                 base_url: self.base_url,
                 model: self.model,
                 limits: self.limits.0,

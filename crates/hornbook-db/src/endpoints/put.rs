@@ -1,6 +1,8 @@
 //! Configuring endpoints: a key stays only with the server that it was given for.
 
-use hornbook_types::{EndpointKind, EndpointSpec, EndpointState, LOCAL_ENDPOINT, Slug};
+use hornbook_types::{
+    EndpointKind, EndpointPreset, EndpointSpec, EndpointState, LOCAL_ENDPOINT, Slug,
+};
 use sqlx::PgConnection;
 use url::{Origin, Url};
 use uuid::Uuid;
@@ -56,7 +58,7 @@ pub async fn put(
         "UPDATE endpoints SET kind = $2, base_url = $3, model = $4, limits = $5, price = $6,
                 options = $7, secret = CASE WHEN $8 THEN secret ELSE $9 END,
                 state = 'ready', message = NULL, revision = revision + CASE WHEN $10 THEN 0 ELSE 1 END,
-                updated_at = now()
+                updated_at = now(), preset = $11
           WHERE id = $1",
     )
     .bind(id)
@@ -69,6 +71,7 @@ pub async fn put(
     .bind(keeps)
     .bind(sealed)
     .bind(created)
+    .bind(spec.preset.map(EndpointPreset::as_str))
     .execute(&mut *tx)
     .await?;
     DbError::expect_one(updated.rows_affected(), "endpoint")?;
@@ -85,6 +88,7 @@ pub async fn ensure_local(
     let name: Slug = crate::convert::name(LOCAL_ENDPOINT, "endpoint")?;
     let spec = EndpointSpec {
         kind: EndpointKind::Local,
+        preset: None,
         base_url: String::new(),
         model: String::new(),
         limits: Default::default(),
@@ -105,8 +109,9 @@ async fn insert(
     message: Option<&str>,
 ) -> Result<bool, DbError> {
     let inserted = sqlx::query(
-        "INSERT INTO endpoints (name, kind, base_url, model, limits, price, options, state, message)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (name) DO NOTHING",
+        "INSERT INTO endpoints (name, kind, base_url, model, limits, price, options, state, message,
+                                preset)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (name) DO NOTHING",
     )
     .bind(name.as_str())
     .bind(spec.kind.as_str())
@@ -117,6 +122,7 @@ async fn insert(
     .bind(json(&spec.options))
     .bind(state.as_str())
     .bind(message)
+    .bind(spec.preset.map(EndpointPreset::as_str))
     .execute(tx)
     .await?;
     Ok(inserted.rows_affected() == 1)

@@ -10,6 +10,7 @@ use crate::fixtures::{slug, submitted};
 fn openai(base_url: &str) -> EndpointSpec {
     EndpointSpec {
         kind: EndpointKind::Openai,
+        preset: None,
         base_url: base_url.to_owned(),
         model: "small".to_owned(),
         limits: Default::default(),

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::limited::BYTES_PER_TOKEN;
 use crate::message::{MESSAGE_CHARS, NAME_CHARS, clean, withhold};
+use crate::preset::Preset;
 use crate::retry::{classify_status, unusable};
 use crate::{Completion, CompletionError, ErrorClass, Secret};
 
@@ -12,21 +13,32 @@ use crate::{Completion, CompletionError, ErrorClass, Secret};
 const TOKENS_MAX: u64 = 1_000_000_000;
 
 /// What the reader of an answer must know of its request.
-pub(super) struct Asked<'a> {
-    pub(super) model: &'a str,
-    pub(super) prompt_bytes: usize,
-    pub(super) secret: Option<&'a Secret>,
+pub(crate) struct Asked<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) prompt_bytes: usize,
+    pub(crate) secret: Option<&'a Secret>,
+    /// What is known of the server's make.
+    pub(crate) row: &'a Preset,
 }
 
 impl Asked<'_> {
     /// The answer in the body of a success.
-    pub(super) fn read_answer(&self, body: &[u8]) -> Result<Completion, CompletionError> {
-        let Ok(answer) = serde_json::from_slice::<Value>(body) else {
+    pub(crate) fn read_answer(&self, body: &[u8]) -> Result<Completion, CompletionError> {
+        self.read_value(&self.read_json(body)?)
+    }
+
+    /// The body of a success as JSON.
+    pub(crate) fn read_json(&self, body: &[u8]) -> Result<Value, CompletionError> {
+        serde_json::from_slice(body).map_err(|_| {
             let row = if is_html(body) { unusable::HTML_PAGE } else { unusable::BAD_JSON };
-            return Err(self.error(row, &String::from_utf8_lossy(first_bytes(body))));
-        };
+            self.error(row, &String::from_utf8_lossy(first_bytes(body)))
+        })
+    }
+
+    /// The answer in a success that was JSON.
+    pub(crate) fn read_value(&self, answer: &Value) -> Result<Completion, CompletionError> {
         let Some(choice) = answer.get("choices").and_then(|choices| choices.get(0)) else {
-            return Err(self.read_error_value(&answer));
+            return Err(self.read_error_value(answer));
         };
         let said = choice
             .pointer("/message/content")
@@ -43,25 +55,42 @@ impl Asked<'_> {
                 return Err(self.error(unusable::CONTENT_FILTER, "the answer was filtered"));
             }
         }
+        let finish_reason = self.finish_reason(finish, choice.get("stop_reason"));
+        Ok(self.completion(answer, said, finish_reason, |text| {
+            let count = |pointer: &str| self.count(answer, pointer);
+            let (prompt, completion) =
+                (count("/usage/prompt_tokens"), count("/usage/completion_tokens"));
+            self.usage(prompt, completion, self.cached(answer), text)
+        }))
+    }
+
+    /// A whole answer, with what no document may hold taken out of its text.
+    pub(crate) fn completion(
+        &self,
+        answer: &Value,
+        said: String,
+        finish_reason: FinishReason,
+        usage: impl FnOnce(&str) -> (Usage, bool),
+    ) -> Completion {
         let had_nul = said.contains('\0');
         let text = if had_nul { said.replace('\0', "\u{fffd}") } else { said };
         let text = withhold(text, self.secret);
-        let (usage, usage_estimated) = self.usage(answer.get("usage"), &text);
+        let (usage, usage_estimated) = usage(&text);
         let model = answer.get("model").and_then(Value::as_str).unwrap_or_default();
         let model = clean(model, self.secret, NAME_CHARS);
-        Ok(Completion {
+        Completion {
             had_nul,
-            finish_reason: self.finish_reason(finish, choice.get("stop_reason")),
+            finish_reason,
             usage,
             usage_estimated,
             model: if model.is_empty() { self.model.to_owned() } else { model },
             logprobs: Vec::new(),
             text,
-        })
+        }
     }
 
     /// The error in the body of a failure.
-    pub(super) fn read_failure(&self, status: u16, body: &[u8]) -> CompletionError {
+    pub(crate) fn read_failure(&self, status: u16, body: &[u8]) -> CompletionError {
         let error = serde_json::from_slice::<Value>(body).ok().map(ServerError::find);
         let error = error.unwrap_or_else(|| ServerError {
             words: Vec::new(),
@@ -78,7 +107,7 @@ impl Asked<'_> {
     }
 
     /// A success that holds no choice: an error in disguise, or nothing at all.
-    fn read_error_value(&self, answer: &Value) -> CompletionError {
+    pub(crate) fn read_error_value(&self, answer: &Value) -> CompletionError {
         if answer.get("error").is_none_or(Value::is_null) {
             return self.error(unusable::NO_CHOICES, "the answer has no choices");
         }
@@ -90,7 +119,12 @@ impl Asked<'_> {
         self.error(row, &error.message)
     }
 
-    fn error(&self, (class, code): (ErrorClass, &'static str), message: &str) -> CompletionError {
+    /// An error of that class and code; the message is made fit for people.
+    pub(crate) fn error(
+        &self,
+        (class, code): (ErrorClass, &'static str),
+        message: &str,
+    ) -> CompletionError {
         let message = clean(message, self.secret, MESSAGE_CHARS);
         CompletionError { class, code, message, retry_after: None }
     }
@@ -102,26 +136,44 @@ impl Asked<'_> {
             Some("length") if beside.and_then(Value::as_str) == Some("loop") => FinishReason::Loop,
             Some("stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence") => FinishReason::Stop,
             Some("length" | "max_tokens" | "max_length" | "model_length") => FinishReason::Length,
-            // `none` means "no answer was had", which is not the server's to say.
-            None | Some("" | "none") => FinishReason::Other("missing".to_owned()),
-            Some(other) => match clean(other, self.secret, NAME_CHARS) {
-                word if word.is_empty() => FinishReason::Other("missing".to_owned()),
-                word => FinishReason::Other(word),
-            },
+            other => self.other_finish(other),
         }
     }
 
-    fn usage(&self, usage: Option<&Value>, text: &str) -> (Usage, bool) {
-        let count = |pointer: &str| {
-            let number = usage.and_then(|usage| usage.pointer(pointer))?;
-            number.as_u64().filter(|tokens| *tokens <= TOKENS_MAX)
+    /// A word that nobody here knows is kept; `none` means "no answer was had", which is not the
+    /// server's to say.
+    pub(crate) fn other_finish(&self, word: Option<&str>) -> FinishReason {
+        let word = match word {
+            None | Some("none") => String::new(),
+            Some(word) => clean(word, self.secret, NAME_CHARS),
         };
+        FinishReason::Other(if word.is_empty() { "missing".to_owned() } else { word })
+    }
+
+    /// A count of tokens, where there is one that can be believed.
+    pub(crate) fn count(&self, answer: &Value, pointer: &str) -> Option<u64> {
+        answer.pointer(pointer)?.as_u64().filter(|tokens| *tokens <= TOKENS_MAX)
+    }
+
+    /// Tokens of the prompt that the server found computed.
+    pub(crate) fn cached(&self, answer: &Value) -> u64 {
+        let mut paths = self.row.cached_tokens.iter();
+        paths.find_map(|path| self.count(answer, path)).unwrap_or(0)
+    }
+
+    /// The counts, with estimates in the place of those that are missing; true when one is.
+    pub(crate) fn usage(
+        &self,
+        prompt: Option<u64>,
+        completion: Option<u64>,
+        cached_tokens: u64,
+        text: &str,
+    ) -> (Usage, bool) {
         let estimate = |bytes: usize| (bytes as u64).div_ceil(BYTES_PER_TOKEN);
-        let (prompt, completion) = (count("/prompt_tokens"), count("/completion_tokens"));
         let usage = Usage {
             prompt_tokens: prompt.unwrap_or_else(|| estimate(self.prompt_bytes)),
             completion_tokens: completion.unwrap_or_else(|| estimate(text.len())),
-            cached_tokens: count("/prompt_tokens_details/cached_tokens").unwrap_or(0),
+            cached_tokens,
         };
         (usage, prompt.is_none() || completion.is_none())
     }
@@ -160,9 +212,9 @@ impl ServerError {
             None | Some(Value::Null) => &body,
             Some(error) => error,
         };
-        let words = ["code", "type", "error_type", "status"]
+        let words = ["/code", "/type", "/error_type", "/status", "/details/error_code"]
             .iter()
-            .filter_map(|name| match error.get(name)? {
+            .filter_map(|name| match error.pointer(name)? {
                 Value::String(word) => Some(word.clone()),
                 Value::Number(number) => Some(number.to_string()),
                 _ => None,

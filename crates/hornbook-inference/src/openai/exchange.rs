@@ -11,8 +11,9 @@ use super::answer::Asked;
 use super::options::{ConfigError, Options};
 use super::rate_headers::limits_left;
 use super::retry_after::retry_after;
-use super::{OpenAiConfig, request};
-use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use super::{OpenAiConfig, Protocol, request};
+use crate::anthropic;
+use crate::http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use crate::http::{Client, HttpError, Method, Url, read_capped};
 use crate::retry::classify_transport;
 use crate::retrying::cancelled;
@@ -28,10 +29,11 @@ pub(super) struct Exchange {
     client: Client,
     clock: Arc<dyn Clock>,
     limiter: Arc<Limiter>,
+    protocol: Protocol,
     url: Url,
     model: String,
     secret: Option<Secret>,
-    authorization: Option<HeaderValue>,
+    headers: HeaderMap,
     options: Options,
     timeout: Duration,
 }
@@ -48,44 +50,52 @@ impl Exchange {
             client,
             clock,
             limiter,
-            url: completions_url(&config.base_url)?,
+            protocol: config.protocol,
+            url: endpoint_url(&config.base_url, config.protocol.path())?,
             model: config.model.clone(),
             secret: config.api_key.clone(),
-            authorization: authorization(config.api_key.as_ref())?,
+            headers: headers(config.protocol, config.api_key.as_ref())?,
             timeout: options.timeout.unwrap_or(config.timeout),
             options,
         })
     }
 
     pub(super) fn check(config: &OpenAiConfig) -> Result<(), ConfigError> {
-        completions_url(&config.base_url)?;
-        authorization(config.api_key.as_ref()).map(drop)
+        endpoint_url(&config.base_url, config.protocol.path())?;
+        headers(config.protocol, config.api_key.as_ref()).map(drop)
     }
 
     async fn ask(&self, asked: &CompletionRequest) -> Result<Completion, CompletionError> {
         let Input::Messages(messages) = &asked.input else { return Err(text_refused()) };
-        let body = request::body(&self.model, &self.options, asked, messages);
-        let mut request = self
+        if asked.sampling.response_format.is_some() && self.options.row.json_schema.is_none() {
+            return Err(schema_refused());
+        }
+        let body = match self.protocol {
+            Protocol::OpenAi => request::body(&self.model, &self.options, asked, messages),
+            Protocol::Anthropic => anthropic::body(&self.model, &self.options, asked, messages),
+        };
+        let request = self
             .client
             .request(Method::POST, &self.url)
             .map_err(transport)?
             .timeout(self.timeout)
-            .header(ACCEPT, "application/json")
+            .headers(self.headers.clone())
             .json(&body);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
-        }
         let response = self.client.send(request).await.map_err(transport)?;
         let facts = Asked {
             model: &self.model,
             prompt_bytes: asked.input.bytes(),
             secret: self.secret.as_ref(),
+            row: &self.options.row,
         };
         self.limiter.observe(&limits_left(response.headers(), self.clock.as_ref()));
         let status = response.status();
         if status.is_success() {
             let body = read_capped(response, ANSWER_BYTES).await.map_err(transport)?;
-            return facts.read_answer(&body);
+            return match self.protocol {
+                Protocol::OpenAi => facts.read_answer(&body),
+                Protocol::Anthropic => anthropic::read_answer(&facts, &body),
+            };
         }
         let wait = retry_after(response.headers(), self.clock.as_ref());
         // A failure whose body cannot be read is still that failure.
@@ -120,7 +130,7 @@ impl Backend for Exchange {
 }
 
 /// `/chat/completions` is what every such server has; bare text has no place in it.
-fn text_refused() -> CompletionError {
+pub(crate) fn text_refused() -> CompletionError {
     CompletionError {
         class: ErrorClass::Permanent,
         code: "text_prompt",
@@ -129,12 +139,23 @@ fn text_refused() -> CompletionError {
     }
 }
 
-fn transport(error: HttpError) -> CompletionError {
+/// Said at submission already, unless the endpoint was changed since.
+pub(crate) fn schema_refused() -> CompletionError {
+    CompletionError {
+        class: ErrorClass::Permanent,
+        code: "response_format",
+        message: "this endpoint cannot keep to a JSON schema".to_owned(),
+        retry_after: None,
+    }
+}
+
+pub(crate) fn transport(error: HttpError) -> CompletionError {
     let (class, code) = classify_transport(&error);
     CompletionError { class, code, message: error.to_string(), retry_after: None }
 }
 
-fn completions_url(base_url: &str) -> Result<Url, ConfigError> {
+/// `path` below the base URL.
+pub(crate) fn endpoint_url(base_url: &str, path: &str) -> Result<Url, ConfigError> {
     let bad = |detail: &str| ConfigError::BadUrl(detail.to_owned());
     let mut url = Url::parse(base_url).map_err(|fault| bad(&fault.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -146,17 +167,30 @@ fn completions_url(base_url: &str) -> Result<Url, ConfigError> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(bad("must have no query and no fragment"));
     }
-    let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
+    let path = format!("{}{path}", url.path().trim_end_matches('/'));
     url.set_path(&path);
     Ok(url)
 }
 
-fn authorization(key: Option<&Secret>) -> Result<Option<HeaderValue>, ConfigError> {
-    let Some(key) = key else { return Ok(None) };
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
-        .map_err(|_| ConfigError::BadKey)?;
-    value.set_sensitive(true);
-    Ok(Some(value))
+/// What every request carries: who asks, and for which version.
+pub(crate) fn headers(protocol: Protocol, key: Option<&Secret>) -> Result<HeaderMap, ConfigError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let (name, scheme) = match protocol {
+        Protocol::OpenAi => (AUTHORIZATION, "Bearer "),
+        Protocol::Anthropic => {
+            let version = HeaderValue::from_static(anthropic::VERSION);
+            headers.insert(HeaderName::from_static(anthropic::VERSION_HEADER), version);
+            (HeaderName::from_static(anthropic::KEY_HEADER), "")
+        }
+    };
+    if let Some(key) = key {
+        let mut value = HeaderValue::from_str(&format!("{scheme}{}", key.expose()))
+            .map_err(|_| ConfigError::BadKey)?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
 }
 
 #[cfg(test)]
@@ -166,18 +200,21 @@ mod tests {
     #[test]
     fn urls_are_joined_as_the_clients_do() {
         for base in ["http://h:1/v1", "http://h:1/v1/"] {
-            let url = completions_url(base).unwrap();
+            let url = endpoint_url(base, Protocol::OpenAi.path()).unwrap();
             assert_eq!(url.as_str(), "http://h:1/v1/chat/completions");
         }
-        assert_eq!(completions_url("https://h").unwrap().path(), "/chat/completions");
+        let path = Protocol::Anthropic.path();
+        assert_eq!(endpoint_url("https://h", path).unwrap().path(), "/messages");
         for bad in ["", "h/v1", "ftp://h", "http://u:p@h/v1", "http://h/v1?k=1", "file:///etc"] {
-            assert!(completions_url(bad).is_err(), "{bad}");
+            assert!(endpoint_url(bad, "/x").is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_key_that_cannot_be_sent_is_not_shown() {
-        let fault = authorization(Some(&Secret::new("sk-\n1"))).unwrap_err();
-        assert!(!fault.to_string().contains("sk-"));
+        for protocol in [Protocol::OpenAi, Protocol::Anthropic] {
+            let fault = headers(protocol, Some(&Secret::new("sk-\n1"))).unwrap_err();
+            assert!(!fault.to_string().contains("sk-"));
+        }
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use hornbook_inference::http::{Client, GuardPolicy};
 use hornbook_inference::{
-    Ambient, CompletionRequest, Input, OpenAiBackend, OpenAiConfig, RetryPolicy, Secret, Timer,
+    Ambient, CompletionRequest, Input, OpenAiBackend, OpenAiConfig, Protocol, RetryPolicy, Secret,
+    Timer, preset,
 };
-use hornbook_types::{EndpointLimits, Sampling, SystemClock};
+use hornbook_types::{EndpointKind, EndpointLimits, Sampling, SystemClock};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -154,6 +155,8 @@ pub(crate) const KEY: &str = "sk-very-secret-123";
 
 pub(crate) fn config(base_url: String) -> OpenAiConfig {
     OpenAiConfig {
+        protocol: Protocol::OpenAi,
+        preset: preset::row(EndpointKind::Openai, None),
         base_url,
         model: "m".into(),
         api_key: Some(Secret::new(KEY)),

@@ -81,6 +81,7 @@ impl House {
         let is_local = name == "local";
         let spec = EndpointSpec {
             kind: if is_local { EndpointKind::Local } else { EndpointKind::Openai },
+            preset: None,
             base_url: if is_local { String::new() } else { "http://127.0.0.1:9/v1".to_owned() },
             model: "scripted".to_owned(),
             limits: Default::default(),

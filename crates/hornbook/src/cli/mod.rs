@@ -271,12 +271,20 @@ pub(crate) enum Seeds {
 pub(crate) enum Endpoint {
     /// List endpoints
     Ls,
-    /// Add or change an OpenAI-compatible endpoint
+    /// Add or change an endpoint
     Add {
         name: String,
-        /// As the OpenAI clients spell it, ending in /v1
+        /// Make of the server: openai, anthropic, vllm, sglang, tgi, llama_cpp, ollama, hugging_face
+        /// or hornbook_engine
         #[arg(long)]
-        base_url: String,
+        preset: Option<String>,
+        /// What it speaks: openai, anthropic, or openai_batch for half the price within a day
+        /// [default: the preset's, else openai]
+        #[arg(long)]
+        kind: Option<String>,
+        /// As the OpenAI clients spell it, ending in /v1 [default: where the preset's server is found]
+        #[arg(long, required_unless_present = "preset")]
+        base_url: Option<String>,
         #[arg(long)]
         model: String,
         /// File that holds the endpoint's key

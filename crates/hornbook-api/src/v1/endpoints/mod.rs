@@ -9,7 +9,9 @@ mod resume;
 mod test;
 
 use hornbook_db::endpoints::Endpoint;
-use hornbook_types::{EndpointKind, EndpointLimits, EndpointPrice, EndpointState, Slug};
+use hornbook_types::{
+    EndpointKind, EndpointLimits, EndpointPreset, EndpointPrice, EndpointState, Slug,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -36,6 +38,9 @@ pub(crate) struct EndpointView {
     name: Slug,
     /// What it is.
     kind: EndpointKind,
+    /// Make of the server behind it.
+    #[schema(value_type = Option<EndpointPreset>)]
+    preset: Option<EndpointPreset>,
     /// As the OpenAI clients spell it; empty for the local engine.
     base_url: String,
     /// Model asked for.
@@ -66,6 +71,7 @@ impl From<Endpoint> for EndpointView {
         Self {
             name: endpoint.name,
             kind: endpoint.spec.kind,
+            preset: endpoint.spec.preset,
             base_url: endpoint.spec.base_url,
             model: endpoint.spec.model,
             has_api_key: endpoint.has_secret,

@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use hornbook_db::endpoints::Secret;
-use hornbook_inference::OpenAiConfig;
 use hornbook_inference::openai::ConfigError;
+use hornbook_inference::{OpenAiConfig, preset};
 use hornbook_types::{
-    EndpointKind, EndpointLimits, EndpointPrice, EndpointSpec, FieldError, Invalid, LOCAL_ENDPOINT,
-    Slug,
+    EndpointKind, EndpointLimits, EndpointPreset, EndpointPrice, EndpointSpec, FieldError, Invalid,
+    LOCAL_ENDPOINT, Slug,
 };
 use http::StatusCode;
 use http::header::LOCATION;
@@ -27,9 +27,17 @@ const API_KEY_BYTES: usize = 8 * 1024;
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EndpointWrite {
-    /// What it is.
-    kind: EndpointKind,
-    /// As the OpenAI clients spell it, ending in `/v1`; empty for the local engine.
+    /// What it is. Default: the preset's kind.
+    #[serde(default)]
+    #[schema(value_type = Option<EndpointKind>)]
+    kind: Option<EndpointKind>,
+    /// Make of the server behind it: which fields it takes and how they are spelled. Absent:
+    /// whatever speaks the kind's protocol.
+    #[serde(default)]
+    #[schema(value_type = Option<EndpointPreset>)]
+    preset: Option<EndpointPreset>,
+    /// As the OpenAI clients spell it, ending in `/v1`; empty for the local engine. Default: where
+    /// the preset's server is found.
     #[serde(default)]
     base_url: String,
     /// Model name sent with each request.
@@ -82,9 +90,19 @@ pub(crate) async fn put_endpoint(
         Some(None) => Secret::Clear,
         Some(Some(key)) => Secret::Set(key),
     };
+    let Some(kind) = write.kind.or(write.preset.map(EndpointPreset::kind)) else {
+        let fault = FieldError::new("/kind", "must be given where there is no preset");
+        return Err(Problem::invalid(vec![fault]));
+    };
     let spec = EndpointSpec {
-        kind: write.kind,
-        base_url: write.base_url,
+        kind,
+        preset: write.preset,
+        base_url: match write.base_url {
+            empty if empty.is_empty() && kind != EndpointKind::Local => {
+                preset::row(kind, write.preset).base_url.to_owned()
+            }
+            given => given,
+        },
         model: write.model,
         limits: write.limits,
         price: write.price,
@@ -106,13 +124,14 @@ fn check(name: &Slug, spec: &EndpointSpec, secret: &Secret) -> Result<(), Proble
             "the endpoint local, and no other, is of the kind local",
         ));
     }
-    if spec.kind == EndpointKind::Openai
+    let is_remote = spec.kind != EndpointKind::Local;
+    if is_remote
         && let Ok(url) = Url::parse(&spec.base_url)
         && !(url.username().is_empty() && url.password().is_none())
     {
         faults.push(FieldError::new("/base_url", "must hold no password; use api_key"));
     }
-    if spec.kind == EndpointKind::Openai && Url::parse(&spec.base_url).is_err() {
+    if is_remote && Url::parse(&spec.base_url).is_err() {
         faults.push(FieldError::new("/base_url", "is not a well-formed URL"));
     }
     if let Secret::Set(key) = secret {
@@ -122,7 +141,7 @@ fn check(name: &Slug, spec: &EndpointSpec, secret: &Secret) -> Result<(), Proble
             faults.push(FieldError::new("/api_key", "needs 1 to 8192 printable ASCII characters"));
         }
     }
-    if faults.is_empty() && spec.kind == EndpointKind::Openai {
+    if faults.is_empty() && is_remote {
         faults.extend(unusable(spec));
     }
     Ok(Invalid::from_faults(faults)?)
@@ -153,6 +172,7 @@ mod tests {
             let Value::Object(options) = options else { panic!("an object") };
             unusable(&EndpointSpec {
                 kind: EndpointKind::Openai,
+                preset: None,
                 base_url: "https://llm.example/v1".to_owned(),
                 model: "m".to_owned(),
                 limits: EndpointLimits::default(),

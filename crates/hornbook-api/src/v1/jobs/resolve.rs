@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use hornbook_db::{audiences, endpoints, seed_sets, templates};
+use hornbook_inference::preset;
 use hornbook_prompt::{ResolvedLine, ResolvedSeedSet};
 use hornbook_types::{FieldError, Invalid, JobSpec, Reference, SeedSource};
 
@@ -23,8 +24,17 @@ pub(super) async fn resolve(
         faults.push(missing("/seeds".to_owned(), "seed set", name));
     }
     for (index, name) in spec.endpoints.iter().enumerate() {
-        if found(endpoints::get(&state.db, name).await)?.is_none() {
-            faults.push(missing(format!("/endpoints/{index}"), "endpoint", name));
+        let pointer = format!("/endpoints/{index}");
+        match found(endpoints::get(&state.db, name).await)? {
+            None => faults.push(missing(pointer, "endpoint", name)),
+            Some(endpoint)
+                if spec.sampling.response_format.is_some()
+                    && !preset::has_json_schema(&endpoint.spec) =>
+            {
+                let detail = format!("{name} cannot keep to /sampling/response_format");
+                faults.push(FieldError::new(pointer, detail));
+            }
+            Some(_) => {}
         }
     }
     // A recipe names the same few things over and over, and must see one version of each.

@@ -1,4 +1,4 @@
-//! `hornbook endpoint add`: add or change an OpenAI-compatible endpoint.
+//! `hornbook endpoint add`: add or change an endpoint.
 
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -12,6 +12,8 @@ use crate::output::{self, text};
 pub(crate) async fn run(client: &Client, command: Endpoint, as_json: bool) -> Outcome {
     let Endpoint::Add {
         name,
+        preset,
+        kind,
         base_url,
         model,
         api_key_file,
@@ -33,8 +35,13 @@ pub(crate) async fn run(client: &Client, command: Endpoint, as_json: bool) -> Ou
             limits[field] = limit.into();
         }
     }
-    let mut spec =
-        json!({ "kind": "openai", "base_url": base_url, "model": model, "limits": limits });
+    let kind = kind.or_else(|| preset.is_none().then(|| "openai".to_owned()));
+    let mut spec = json!({ "model": model, "limits": limits });
+    for (field, value) in [("kind", kind), ("preset", preset), ("base_url", base_url)] {
+        if let Some(value) = value {
+            spec[field] = value.into();
+        }
+    }
     let options: Map<String, Value> =
         option.iter().map(|option| self::option(option)).collect::<Result<_, _>>()?;
     if !options.is_empty() {
