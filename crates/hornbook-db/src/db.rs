@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "init", include_str!("../../../migrations/0001_init.sql")),
     (2, "shares_and_fairness", include_str!("../../../migrations/0002_shares_and_fairness.sql")),
     (5, "presets", include_str!("../../../migrations/0005_presets.sql")),
+    (6, "batches", include_str!("../../../migrations/0006_batches.sql")),
 ];
 
 /// A pool of connections to the database, and the key that endpoint secrets are sealed with.

@@ -9,6 +9,7 @@
 //! | [`audiences`], [`templates`], [`seed_sets`], [`seeds`] | the catalog: immutable versions of what prompts are made from |
 //! | [`catalog`] | load the built-in catalog without touching what users wrote |
 //! | [`endpoints`] | who completes prompts; keys sealed with a [`SecretKey`] |
+//! | [`batches`] | what was sent off to be answered within a day, and must be found again |
 //! | [`jobs`] | submit, look, pause, resume, cancel, retry, delete |
 //! | [`chunks`], [`leases`] | who works on which prompts |
 //! | [`shares`] | what each worker may use of an endpoint's limits |
@@ -23,6 +24,7 @@
 
 pub mod assembly;
 pub mod audiences;
+pub mod batches;
 pub mod catalog;
 pub mod chunks;
 mod convert;

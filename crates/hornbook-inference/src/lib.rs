@@ -8,6 +8,7 @@
 mod ambient;
 mod anthropic;
 mod backend;
+pub mod batch;
 mod embedder;
 pub mod http;
 mod limited;
@@ -26,6 +27,7 @@ pub use backend::{
     Backend, ChatMessage, Completion, CompletionError, CompletionRequest, DrawnLogprob, ErrorClass,
     Input, Load, Piece, Provenance, SharedBackend, TOP_LOGPROBS_MAX, TokenLogprob,
 };
+pub use batch::{BatchBackend, BatchJournal};
 pub use embedder::{Embedder, Embedding, EmbeddingRequest, SharedEmbedder};
 pub use limited::{Limited, estimate};
 pub use limiter::{Admission, EndpointHealth, Limiter, LimiterFigures, LimitsLeft, Outcome};

@@ -8,6 +8,7 @@ mod common;
 mod fixtures;
 
 mod assembly;
+mod batches;
 mod catalog;
 mod claims;
 mod commits;

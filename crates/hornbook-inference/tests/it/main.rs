@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 mod anthropic;
+mod batch;
+mod batch_mock;
 mod company;
 mod cost;
 mod far;

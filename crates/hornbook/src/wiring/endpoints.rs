@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use hornbook_db::{Db, DbError, endpoints};
 use hornbook_inference::http::{Client, GuardPolicy};
-use hornbook_inference::{Ambient, OpenAiBackend, OpenAiConfig, Secret, SharedBackend};
+use hornbook_inference::{
+    Ambient, BatchBackend, OpenAiBackend, OpenAiConfig, Secret, SharedBackend,
+};
 use hornbook_types::{EndpointKind, Slug};
 use uuid::Uuid;
 
+use super::batches::Journal;
 use crate::exit::{Context as _, Failure};
 
 /// Times that the database is asked for an endpoint before it counts as unusable.
@@ -64,9 +67,14 @@ impl Backends {
         }
         let secret = answered(|| endpoints::secret(&self.db, name)).await?;
         let config = OpenAiConfig::from_spec(&endpoint.spec, secret.map(Secret::new));
-        let backend = OpenAiBackend::new(config, self.client.clone(), self.ambient.clone())
-            .map_err(|error| error.to_string())?;
-        let backend: SharedBackend = Arc::new(backend);
+        let (client, ambient) = (self.client.clone(), self.ambient.clone());
+        let made: Result<SharedBackend, _> = if endpoint.spec.kind == EndpointKind::OpenaiBatch {
+            let journal = Arc::new(Journal::new(self.db.clone(), endpoint.id));
+            BatchBackend::new(config, client, ambient, journal).map(|made| Arc::new(made) as _)
+        } else {
+            OpenAiBackend::new(config, client, ambient).map(|made| Arc::new(made) as _)
+        };
+        let backend = made.map_err(|error| error.to_string())?;
         self.lock().insert(endpoint.id, (endpoint.revision, Arc::clone(&backend)));
         Ok(backend)
     }

@@ -1,5 +1,6 @@
 //! The parts of the service, joined; nothing here decides anything about a prompt or a document.
 
+mod batches;
 pub(crate) mod catalog;
 mod database;
 mod endpoints;
