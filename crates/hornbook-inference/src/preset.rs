@@ -3,10 +3,11 @@
 //! The pages behind each row, and what a person should know of it, are in
 //! `docs/guides/providers.md`.
 
-use hornbook_types::{EndpointKind, EndpointPreset, EndpointSpec};
+use hornbook_types::limits::STOPS;
+use hornbook_types::{EndpointKind, EndpointPreset, EndpointSpec, Sampling};
 
 /// What is known of one make of server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Preset {
     /// Where it is found unless the endpoint says otherwise; empty where that cannot be known.
     pub base_url: &'static str,
@@ -14,10 +15,18 @@ pub struct Preset {
     pub cap: &'static str,
     /// Bits of a seed that it keeps; none where it takes no seed.
     pub seed_bits: Option<u32>,
+    /// Highest temperature that it takes.
+    pub temperature_max: f32,
     /// Field for texts that end an answer.
     pub stop: &'static str,
+    /// Most such texts that it takes.
+    pub stops_max: usize,
+    /// Whether such a text may be made of blanks and line ends alone.
+    pub has_blank_stops: bool,
     /// Whether `top_p` may stand beside `temperature`.
     pub has_top_p: bool,
+    /// Whether it takes a `top_p` of 1, which is off.
+    pub has_whole_top_p: bool,
     /// Whether it has `frequency_penalty` and `presence_penalty`.
     pub has_penalties: bool,
     /// Whether it has `logit_bias`.
@@ -88,8 +97,12 @@ const PLAIN: Preset = Preset {
     base_url: "",
     cap: "max_tokens",
     seed_bits: Some(53),
+    temperature_max: 2.0,
     stop: "stop",
+    stops_max: STOPS,
+    has_blank_stops: true,
     has_top_p: true,
+    has_whole_top_p: true,
     has_penalties: true,
     has_logit_bias: true,
     top_k: None,
@@ -106,6 +119,7 @@ const OPENAI: Preset = Preset {
     base_url: "https://api.openai.com/v1",
     // The models that reason refuse `max_tokens`; every chat model takes this.
     cap: "max_completion_tokens",
+    stops_max: 4,
     json_schema: Some(JsonSchema::ResponseFormat),
     caching: Caching::PromptCacheKey,
     ..PLAIN
@@ -115,7 +129,9 @@ const ANTHROPIC: Preset = Preset {
     base_url: "https://api.anthropic.com/v1",
     cap: "max_tokens",
     seed_bits: None,
+    temperature_max: 1.0,
     stop: "stop_sequences",
+    has_blank_stops: false,
     // Newer models refuse the two together.
     has_top_p: false,
     has_penalties: false,
@@ -143,6 +159,10 @@ const SGLANG: Preset = Preset { base_url: "http://127.0.0.1:30000/v1", ..VLLM };
 
 const TGI: Preset = Preset {
     base_url: "http://127.0.0.1:3000/v1",
+    // As many as its `--max-stop-sequences` says, which is 4 unless told otherwise.
+    stops_max: 4,
+    // It wants less than 1.
+    has_whole_top_p: false,
     // It reads the field and does nothing with it.
     has_logit_bias: false,
     json_schema: Some(JsonSchema::ResponseFormatValue),
@@ -172,6 +192,7 @@ const OLLAMA: Preset = Preset {
 
 const HUGGING_FACE: Preset = Preset {
     base_url: "https://router.huggingface.co/v1",
+    stops_max: 4,
     has_logit_bias: false,
     json_schema: Some(JsonSchema::ResponseFormat),
     ..PLAIN
@@ -224,6 +245,32 @@ pub fn has_json_schema(spec: &EndpointSpec) -> bool {
     told.unwrap_or(row(spec.kind, spec.preset).json_schema.is_some())
 }
 
+/// Why the endpoint would refuse every prompt that is drawn like this, in words that follow its
+/// name; none where nothing is known against it.
+///
+/// What the endpoint's own options replace or take away is not looked at.
+pub fn refusal(spec: &EndpointSpec, sampling: &Sampling) -> Option<String> {
+    if sampling.response_format.is_some() && !has_json_schema(spec) {
+        return Some("cannot keep to /sampling/response_format".to_owned());
+    }
+    if spec.kind == EndpointKind::Local {
+        return None;
+    }
+    let row = row(spec.kind, spec.preset);
+    let is_sent = |field: &str| !spec.options.contains_key(field);
+    if is_sent("temperature") && sampling.temperature > row.temperature_max {
+        return Some(format!("takes a /sampling/temperature of at most {}", row.temperature_max));
+    }
+    if is_sent(row.stop) && sampling.stop.len() > row.stops_max {
+        return Some(format!("takes at most {} texts in /sampling/stop", row.stops_max));
+    }
+    let is_blank = |stop: &String| stop.trim().is_empty();
+    if is_sent(row.stop) && !row.has_blank_stops && sampling.stop.iter().any(is_blank) {
+        return Some("takes no text of blanks alone in /sampling/stop".to_owned());
+    }
+    None
+}
+
 /// Option that says whether a server takes `response_format`.
 pub(crate) const STRUCTURED_OUTPUT: &str = "structured_output";
 
@@ -244,6 +291,27 @@ mod tests {
             let told = told.unwrap_or_else(|| panic!("the guide lacks {line}"));
             assert!(told.contains(&format!("| `{}` |", row.cap)), "{told}");
         }
+    }
+
+    #[test]
+    fn what_a_server_would_refuse_is_known_before_it_is_asked() {
+        let told = |preset: &str, options: serde_json::Value, sampling: serde_json::Value| {
+            let kind = if preset == "anthropic" { "anthropic" } else { "openai" };
+            let spec = serde_json::json!({"kind": kind, "preset": preset, "options": options});
+            let spec: EndpointSpec = serde_json::from_value(spec).unwrap();
+            refusal(&spec, &serde_json::from_value(sampling).unwrap()).unwrap_or_default()
+        };
+        let none = || serde_json::json!({});
+        let hot = || serde_json::json!({"temperature": 1.5});
+        assert!(told("anthropic", none(), hot()).contains("at most 1"));
+        assert_eq!(told("anthropic", serde_json::json!({"temperature": null}), hot()), "");
+        assert_eq!(told("openai", none(), hot()), "");
+        let stops = || serde_json::json!({"stop": ["a", "b", "c", "d", "\n\n"]});
+        for preset in ["openai", "tgi", "hugging_face"] {
+            assert!(told(preset, none(), stops()).contains("at most 4"), "{preset}");
+        }
+        assert!(told("anthropic", none(), stops()).contains("blanks"));
+        assert_eq!(told("vllm", none(), stops()), "");
     }
 
     #[test]

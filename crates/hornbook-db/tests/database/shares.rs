@@ -29,6 +29,7 @@ fn limits(in_flight: u32, requests: u32, tokens: u32) -> EndpointLimits {
 async fn put(db: &Db, name: &str, limits: EndpointLimits) {
     let spec = EndpointSpec {
         kind: EndpointKind::Openai,
+        preset: None,
         base_url: "http://127.0.0.1:9/v1".to_owned(),
         model: "m".to_owned(),
         limits,

@@ -27,7 +27,9 @@ pub(crate) fn body(
     body.insert("model".into(), model.into());
     body.insert("messages".into(), turns.into());
     body.insert("temperature".into(), decimal(sampling.temperature));
-    body.insert("top_p".into(), decimal(sampling.top_p));
+    if row.has_whole_top_p || sampling.top_p < 1.0 {
+        body.insert("top_p".into(), decimal(sampling.top_p));
+    }
     body.insert(row.cap.into(), sampling.max_tokens.into());
     if let Some(bits) = row.seed_bits {
         body.insert("seed".into(), seed(request.seed, bits).into());
@@ -290,7 +292,11 @@ mod tests {
             sent_to(EndpointPreset::Sglang, &everything),
             sent_to(EndpointPreset::Vllm, &everything)
         );
-        let off = Sampling { top_k: 0, min_p: 0.0, min_tokens: 0, ..everything };
+        let off = Sampling { top_k: 0, min_p: 0.0, min_tokens: 0, top_p: 1.0, ..everything };
+        let options = Options::parse(&Map::new(), preset::of(EndpointPreset::Tgi)).unwrap();
+        let asked = CompletionRequest { sampling: off.clone(), ..request() };
+        let tgi = body("m", &options, &asked, &messages());
+        assert_eq!(tgi.get("top_p"), None, "it refuses 1");
         let said = |preset| {
             let body = sent_to(preset, &off);
             (body.get("top_k").cloned(), body.get("min_p").cloned())

@@ -3,9 +3,10 @@
 use hornbook_inference::{
     Backend, Completion, CompletionError, ErrorClass, OpenAiConfig, Protocol, preset,
 };
-use hornbook_types::{EndpointKind, FinishReason};
+use hornbook_types::{EndpointKind, FinishReason, Sampling};
 use serde_json::{Value, json};
 
+use crate::anthropic_rules::{fault, judge};
 use crate::support::{KEY, NotingTimer, Reply, Server, backend, config, http, ok, request};
 
 fn anthropic(base_url: String) -> OpenAiConfig {
@@ -140,7 +141,6 @@ async fn names_what_no_second_attempt_can_mend() {
         (http(429, &[], &spent.to_string()), (Endpoint, "quota"), 1),
         (ok(refusal), (Refused, "refusal"), 1),
         (Reply::Raw(unannounced), (Permanent, "body_too_large"), 1),
-        (http(529, &[], &error("overloaded_error", "")), (Unavailable, "http_529"), 6),
     ];
     for (reply, expected, attempts) in cases {
         let (outcome, asked) = ask(vec![reply]).await;
@@ -148,6 +148,10 @@ async fn names_what_no_second_attempt_can_mend() {
         assert!(!error.message.contains(KEY), "{error}");
         assert_eq!(((error.class, error.code), asked), (expected, attempts), "{error}");
     }
+    // Overload is nobody's fault who asks: the prompt is put back, after more than one attempt.
+    let (outcome, asked) = ask(vec![http(529, &[], &error("overloaded_error", ""))]).await;
+    let error = outcome.unwrap_err();
+    assert_eq!((error.class, error.code, asked > 1), (Unavailable, "http_529", true), "{error}");
 }
 
 #[tokio::test]
@@ -171,4 +175,57 @@ async fn a_schema_goes_only_where_it_is_understood() {
     let told = backend(unknown, NotingTimer::default()).complete(asked).await;
     assert_eq!(told.unwrap_err().code, "no_choices", "the answer is no chat's");
     assert_eq!(server.seen()[1].body["response_format"], format);
+}
+
+/// Samplings that set every field that there is, one way and another.
+fn samplings() -> Vec<Sampling> {
+    let schema = json!({"type": "object", "properties": {}, "additionalProperties": false});
+    let format = json!({"type": "json_schema", "json_schema": {
+        "name": "q", "schema": schema, "strict": true
+    }});
+    let everything = json!({
+        "temperature": 1.0, "top_p": 0.5, "top_k": 7, "repetition_penalty": 1.3, "max_tokens": 9,
+        "min_p": 0.1, "frequency_penalty": 0.5, "presence_penalty": 0.5, "stop": ["END", "\n#"],
+        "min_tokens": 3, "logit_bias": {"7": 1.0}, "stop_loops": false, "response_format": format,
+    });
+    let off = json!({"temperature": 0.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0});
+    [json!({}), everything, off].map(|sampling| serde_json::from_value(sampling).unwrap()).into()
+}
+
+#[tokio::test]
+async fn keeps_to_the_rules_whatever_a_job_asks_for() {
+    let server = Server::start(vec![Reply::Judge(judge)]).await;
+    let able = backend(anthropic(server.base_url()), NotingTimer::default());
+    for sampling in samplings() {
+        let mut asked = request("Why?");
+        asked.sampling = sampling;
+        assert_eq!(able.complete(asked).await.unwrap().text, "fine");
+    }
+    // What a preset cannot know is the user's to say, and is told in the API's own words.
+    let mut asked = request("Why?");
+    asked.sampling.temperature = 1.5;
+    let error = able.complete(asked).await.unwrap_err();
+    assert_eq!((error.class, error.code), (ErrorClass::Permanent, "http_400"));
+    assert!(error.message.contains("range: 0..1"), "{error}");
+    // What the OpenAI protocol sends, the rules refuse: they are no mere nodding.
+    let plain = Server::start(vec![Reply::Judge(judge)]).await;
+    let mistaken = OpenAiConfig { protocol: Protocol::OpenAi, ..anthropic(plain.base_url()) };
+    assert!(backend(mistaken, NotingTimer::default()).complete(request("Why?")).await.is_err());
+    let good =
+        json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]});
+    assert_eq!(fault(&good), None);
+    for (field, bad) in [
+        ("seed", json!(1)),
+        ("max_tokens", json!(0)),
+        ("messages", json!([])),
+        ("messages", json!([{"role": "system", "content": "x"}])),
+        ("messages", json!([{"role": "user", "content": " "}])),
+        ("stop_sequences", json!(["\n"])),
+        ("system", json!([{"type": "text", "text": ""}])),
+        ("output_config", json!({"format": {"type": "json_schema", "schema": {"type": "object"}}})),
+    ] {
+        let mut body = good.clone();
+        body[field] = bad;
+        assert!(fault(&body).is_some(), "{body}");
+    }
 }

@@ -1,4 +1,8 @@
-//! OpenAI's Batch API on loopback: files, batches, and what goes wrong with them.
+//! OpenAI's Batch API on loopback: files, batches, and what goes wrong with them. It refuses what
+//! the real one refuses.
+
+#[path = "batch_rules.rs"]
+mod rules;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -40,9 +44,13 @@ pub(crate) struct State {
     pub(crate) reads: usize,
     /// Head and beginning of each upload.
     pub(crate) uploads: Vec<String>,
+    /// Bodies that were refused, and why.
+    pub(crate) refused: Vec<String>,
     key: String,
     files: BTreeMap<String, String>,
     looks: BTreeMap<usize, usize>,
+    /// What the validation of a batch's file said.
+    faults: BTreeMap<usize, Value>,
 }
 
 /// A running server; it ends with the test's runtime.
@@ -100,41 +108,32 @@ impl State {
     fn answer(&mut self, first: &str, head: &str, body: &str) -> (u16, String, Option<usize>) {
         if !head.contains(&format!("authorization: Bearer {}", self.key)) {
             let message = format!("bad key: {head}");
-            let error = json!({"error": {"message": message, "code": "invalid_api_key"}});
-            return (401, error.to_string(), None);
+            return (401, rules::error("invalid_api_key", &message).to_string(), None);
         }
         let mut words = first.split(' ');
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
         let path = target.split('?').next().unwrap().strip_prefix("/v1").unwrap();
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         match (method, parts.as_slice()) {
-            ("POST", ["files"]) => {
-                self.uploads.push(format!("{head}\n{}", &body[..body.len().min(600)]));
-                let id = format!("file-{}", self.files.len());
-                self.files.insert(id.clone(), body.to_owned());
-                (200, json!({"id": id, "object": "file"}).to_string(), None)
-            }
-            ("POST", ["batches"]) => {
-                let asked: Value = serde_json::from_str(body).unwrap();
-                let file = &self.files[asked["input_file_id"].as_str().unwrap()];
-                let lines = file.lines().filter(|line| line.starts_with('{'));
-                let lines = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
-                self.batches.push(lines);
-                self.made.push(asked);
-                let lost = self.lost_answers > 0;
-                self.lost_answers = self.lost_answers.saturating_sub(1);
-                let batch = self.batch(self.made.len() - 1);
-                (200, batch.to_string(), lost.then_some(0))
-            }
-            ("GET", ["batches"]) => {
-                let rows: Vec<Value> =
-                    (0..self.made.len()).rev().map(|batch| self.batch(batch)).collect();
-                (200, json!({"object": "list", "data": rows, "has_more": false}).to_string(), None)
-            }
+            ("POST", ["files"]) => match rules::uploaded(head, body) {
+                Ok(file) => {
+                    self.uploads.push(format!("{head}\n{}", &body[..body.len().min(600)]));
+                    let id = format!("file-{}", self.files.len());
+                    let row = json!({
+                        "id": id, "object": "file", "bytes": file.len(), "created_at": 1,
+                        "filename": "x.jsonl", "purpose": "batch", "status": "processed"
+                    });
+                    self.files.insert(id, file);
+                    (200, row.to_string(), None)
+                }
+                Err(fault) => self.refuse(400, fault),
+            },
+            ("POST", ["batches"]) => self.make(body),
+            ("GET", ["batches"]) => self.list(target),
             ("GET", ["batches", id]) => {
                 let number: usize = id.strip_prefix("batch-").unwrap().parse().unwrap();
                 if number >= self.made.len() {
-                    return (404, json!({"error": {"message": "no batch"}}).to_string(), None);
+                    return (404, rules::error("", "No batch found").to_string(), None);
                 }
                 *self.looks.entry(number).or_default() += 1;
                 (200, self.batch(number).to_string(), None)
@@ -142,16 +141,76 @@ impl State {
             ("GET", ["files", id, "content"]) => {
                 self.reads += 1;
                 let number: usize = id.split('-').nth(1).unwrap().parse().unwrap();
-                let file = self.results(number, id.starts_with("errors"));
+                let file = self.results(number, id.starts_with("error"));
                 let cut = (self.broken_files > 0).then_some(file.len() / 2);
                 self.broken_files = self.broken_files.saturating_sub(1);
                 (200, file, cut)
             }
-            _ => (404, json!({"error": {"message": first}}).to_string(), None),
+            _ => (404, rules::error("", first).to_string(), None),
         }
     }
 
+    fn refuse(&mut self, status: u16, fault: String) -> (u16, String, Option<usize>) {
+        let error = rules::error("", &fault).to_string();
+        self.refused.push(fault);
+        (status, error, None)
+    }
+
+    fn make(&mut self, body: &str) -> (u16, String, Option<usize>) {
+        let asked: Value = serde_json::from_str(body).unwrap_or_default();
+        let file = asked["input_file_id"].as_str().and_then(|id| self.files.get(id));
+        let Some(file) = file else {
+            return self.refuse(400, "Invalid 'input_file_id'.".to_owned());
+        };
+        let (requests, number) = (rules::requests(file), self.made.len());
+        if let Some(fault) = rules::create_fault(&asked) {
+            return self.refuse(400, fault);
+        }
+        match requests {
+            Ok(lines) => self.batches.push(lines),
+            Err(faults) => {
+                self.refused.push(faults.to_string());
+                self.faults.insert(number, faults);
+                self.batches.push(Vec::new());
+            }
+        }
+        self.made.push(asked);
+        let lost = self.lost_answers > 0;
+        self.lost_answers = self.lost_answers.saturating_sub(1);
+        (200, self.batch(number).to_string(), lost.then_some(0))
+    }
+
+    /// A page of all batches, newest first.
+    fn list(&mut self, target: &str) -> (u16, String, Option<usize>) {
+        let query = target.split_once('?').map_or("", |(_, query)| query);
+        let field = |name: &str| {
+            query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        };
+        let limit: usize = field("limit").map_or(20, |limit| limit.parse().unwrap_or(0));
+        if !(1..=100).contains(&limit) {
+            return self.refuse(400, "Invalid 'limit'.".to_owned());
+        }
+        let end = match field("after").map(|after| after.strip_prefix("batch-")) {
+            None => self.made.len(),
+            Some(after) => match after.and_then(|number| number.parse().ok()) {
+                Some(number) => number,
+                None => return self.refuse(400, "Invalid 'after'.".to_owned()),
+            },
+        };
+        let start = end.saturating_sub(limit);
+        let rows: Vec<Value> = (start..end).rev().map(|batch| self.batch(batch)).collect();
+        let list = json!({
+            "object": "list", "has_more": start > 0,
+            "first_id": rows.first().map(|row| &row["id"]),
+            "last_id": rows.last().map(|row| &row["id"]), "data": rows
+        });
+        (200, list.to_string(), None)
+    }
+
     fn end(&self, number: usize) -> End {
+        if let Some(faults) = self.faults.get(&number) {
+            return End::Failed(faults.clone());
+        }
         self.ends[number.min(self.ends.len() - 1)].clone()
     }
 
@@ -159,6 +218,7 @@ impl State {
         let is_over = self.looks.get(&number).is_some_and(|looks| *looks > 2);
         let end = self.end(number);
         let status = match (&end, is_over) {
+            (_, false) if !self.looks.contains_key(&number) => "validating",
             (End::Never, _) | (_, false) => "in_progress",
             (End::Completed | End::FirstLine(..), true) => "completed",
             (End::Expired { .. }, true) => "expired",
@@ -167,6 +227,8 @@ impl State {
         };
         let mut batch = json!({
             "id": format!("batch-{number}"), "object": "batch", "status": status,
+            "endpoint": "/v1/chat/completions", "completion_window": "24h", "created_at": 1,
+            "input_file_id": self.made[number]["input_file_id"],
             "metadata": self.made[number]["metadata"], "output_file_id": null,
             "error_file_id": null, "errors": null
         });
@@ -174,34 +236,48 @@ impl State {
             match end {
                 End::Failed(data) => batch["errors"] = json!({"object": "list", "data": data}),
                 _ => {
-                    batch["output_file_id"] = format!("output-{number}").into();
-                    batch["error_file_id"] = format!("errors-{number}").into();
+                    // A file that would be empty is not made.
+                    for (kind, is_errors) in [("output", false), ("error", true)] {
+                        let has_lines = !self.lines(number, is_errors).is_empty();
+                        let id = has_lines.then(|| format!("{kind}-{number}"));
+                        batch[format!("{kind}_file_id")] = json!(id);
+                    }
                 }
             }
         }
         batch
     }
 
-    /// Results in another order than the requests.
+    /// Results in another order than the requests, among lines that are nobody's.
     fn results(&self, number: usize, is_errors: bool) -> String {
+        let strange = "not json at all\n{\"custom_id\": \"stranger\"}\n".to_owned();
+        strange + &self.lines(number, is_errors)
+    }
+
+    fn lines(&self, number: usize, is_errors: bool) -> String {
         let lines = &self.batches[number];
-        let mut file = String::from("not json at all\n{\"custom_id\": \"stranger\"}\n");
+        let mut file = String::new();
         for (at, line) in lines.iter().enumerate().rev() {
-            let content = line["body"]["messages"][0]["content"].as_str().unwrap();
+            let content = line["body"]["messages"][0]["content"].as_str().unwrap_or_default();
             let good = json!({"status_code": 200, "request_id": "r", "body": {
+                "id": "chatcmpl-1", "object": "chat.completion", "created": 1,
                 "model": line["body"]["model"],
-                "choices": [{"finish_reason": "stop",
-                             "message": {"content": format!("answer to {content}")}}],
-                "usage": {"prompt_tokens": 7, "completion_tokens": 3}}});
-            let (response, error, is_error) = match self.end(number) {
-                End::Expired { answered } if at >= answered => {
-                    let error = json!({"code": "batch_expired", "message": "could not be run"});
+                "choices": [{"index": 0, "finish_reason": "stop", "logprobs": null,
+                             "message": {"role": "assistant", "refusal": null,
+                                         "content": format!("answer to {content}")}}],
+                "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}});
+            let refused = |status: u16, body: Value| json!({"status_code": status, "request_id": "r", "body": body});
+            let fault = rules::chat_fault(&line["body"]);
+            let (response, error, is_error) = match (self.end(number), fault) {
+                (End::Expired { answered }, _) if at >= answered => {
+                    let error = json!({"code": "batch_expired", "message": "This request could not be executed before the completion window expired."});
                     (Value::Null, error, true)
                 }
-                End::Cancelled { answered } if at >= answered => continue,
-                End::FirstLine(status, body) if at == 0 => {
-                    (json!({"status_code": status, "body": body}), Value::Null, status != 200)
+                (End::Cancelled { answered }, _) if at >= answered => continue,
+                (End::FirstLine(status, body), _) if at == 0 => {
+                    (refused(status, body), Value::Null, status != 200)
                 }
+                (_, Some(fault)) => (refused(400, rules::error("", &fault)), Value::Null, true),
                 _ => (good, Value::Null, false),
             };
             if is_error == is_errors {

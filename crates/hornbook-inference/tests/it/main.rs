@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 mod anthropic;
+mod anthropic_rules;
 mod batch;
 mod batch_mock;
 mod company;

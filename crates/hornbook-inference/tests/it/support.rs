@@ -24,6 +24,8 @@ pub(crate) enum Reply {
     Drop,
     /// Never answers.
     Hang,
+    /// Whatever this says of the request.
+    Judge(fn(&Seen) -> Reply),
 }
 
 /// One request as it arrived.
@@ -68,16 +70,20 @@ async fn answer(mut stream: TcpStream, log: Arc<Mutex<Vec<Seen>>>, replies: Vec<
     let Some(seen) = read_request(&mut stream).await else { return };
     let number = {
         let mut log = log.lock().unwrap();
-        log.push(seen);
+        log.push(seen.clone());
         log.len()
     };
-    match &replies[number.min(replies.len()) - 1] {
+    let reply = match replies[number.min(replies.len()) - 1].clone() {
+        Reply::Judge(judge) => judge(&seen),
+        reply => reply,
+    };
+    match &reply {
         Reply::Raw(bytes) => {
             // The client may well hang up on a body that it does not want.
             let _ = stream.write_all(bytes).await;
             let _ = stream.shutdown().await;
         }
-        Reply::Drop => {}
+        Reply::Drop | Reply::Judge(_) => {}
         Reply::Hang => std::future::pending().await,
     }
 }

@@ -27,14 +27,11 @@ pub(super) async fn resolve(
         let pointer = format!("/endpoints/{index}");
         match found(endpoints::get(&state.db, name).await)? {
             None => faults.push(missing(pointer, "endpoint", name)),
-            Some(endpoint)
-                if spec.sampling.response_format.is_some()
-                    && !preset::has_json_schema(&endpoint.spec) =>
-            {
-                let detail = format!("{name} cannot keep to /sampling/response_format");
-                faults.push(FieldError::new(pointer, detail));
+            Some(endpoint) => {
+                if let Some(why) = preset::refusal(&endpoint.spec, &spec.sampling) {
+                    faults.push(FieldError::new(pointer, format!("{name} {why}")));
+                }
             }
-            Some(_) => {}
         }
     }
     // A recipe names the same few things over and over, and must see one version of each.
