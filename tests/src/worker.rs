@@ -39,11 +39,25 @@ impl WorkerProcess {
         self.child.wait().await.expect("waiting for a worker");
     }
 
-    /// Asks it to stop (SIGTERM) and returns its exit code.
-    pub async fn stop(&mut self) -> Option<i32> {
+    /// Stops it where it stands (SIGSTOP), as a machine that swaps or a paused container does.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on from there.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let id = self.child.id().expect("the worker runs");
         let pid = Pid::from_raw(i32::try_from(id).expect("a pid")).expect("a pid");
-        kill_process(pid, Signal::TERM).expect("asking the worker to stop");
+        kill_process(pid, signal).expect("a signal to the worker");
+    }
+
+    /// Asks it to stop (SIGTERM) and returns its exit code.
+    pub async fn stop(&mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
         self.child.wait().await.expect("waiting for a worker").code()
     }
 }

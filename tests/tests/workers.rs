@@ -1,4 +1,5 @@
-//! Several `hornbook worker` processes on one database: they share, take over, and leave in order.
+//! Several `hornbook worker` processes on one database: they share prompts and an endpoint's limits,
+//! take over, and leave in order.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -6,18 +7,22 @@ use std::time::Duration;
 
 use hornbook_tests::cli::Cli;
 use hornbook_tests::database::TestDatabase;
+use hornbook_tests::environment::full;
 use hornbook_tests::job::small_job;
 use hornbook_tests::mock_endpoint::{MockConfig, MockEndpoint};
 use hornbook_tests::service::{Options, Service};
 use hornbook_tests::worker::WorkerProcess;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Longest time for what needs no lease to run out.
 const WITHIN: Duration = Duration::from_secs(60);
 /// A lease (30 s), and time to do what its owner left.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(75);
-/// Requests under way at once, for each worker.
-const IN_FLIGHT: u32 = 3;
+/// More prompts than anybody waits for.
+const ENDLESS: u64 = 10_000_000;
+/// Requests under way at once, for all workers together.
+const IN_FLIGHT: u32 = 9;
 
 /// A service that leaves the work to others, and the configuration that lets them reach a mock.
 struct House {
@@ -29,6 +34,10 @@ struct House {
 
 impl House {
     async fn open(latency: Duration) -> Self {
+        Self::with_limits(latency, &json!({ "in_flight": IN_FLIGHT })).await
+    }
+
+    async fn with_limits(latency: Duration, limits: &Value) -> Self {
         let database = TestDatabase::create().await;
         let mock = MockEndpoint::start(MockConfig { latency, ..MockConfig::default() }).await;
         let service = Service::start_with(Options {
@@ -37,7 +46,11 @@ impl House {
             ..Options::default()
         })
         .await;
-        service.add_endpoint("mock", &mock.base_url(), IN_FLIGHT).await;
+        let endpoint = json!({
+            "kind": "openai", "base_url": mock.base_url(), "model": "mock", "limits": limits,
+        });
+        let (status, answer) = service.put("/v1/endpoints/mock", &endpoint).await;
+        assert_eq!(status, 201, "{answer}");
         let config = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(config.path(), "allowed_networks = [\"127.0.0.0/8\"]\n").expect("writing");
         Self { database, service, mock, config }
@@ -73,6 +86,44 @@ impl House {
         }
     }
 
+    /// Waits until every one of so many workers has a share of the endpoint.
+    async fn until_divided_among(&self, workers: i64) {
+        let shares =
+            "SELECT count(*) FROM endpoint_shares AS s JOIN endpoints AS e ON e.id = s.endpoint_id
+                       WHERE (e.limits ->> 'in_flight' IS NULL OR s.in_flight > 0)
+                         AND (e.limits ->> 'requests_per_minute' IS NULL OR s.requests > 0)
+                         AND s.expires_at > now()";
+        let deadline = tokio::time::Instant::now() + WITHIN;
+        loop {
+            let mut connection = self.database.connect().await;
+            let found: i64 =
+                sqlx::query_scalar(shares).fetch_one(&mut connection).await.expect("counting");
+            if found == workers {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{found} workers have a share");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// In any stretch of time no more requests came than the even pace, one of each worker on top;
+    /// and in a minute no more than the limit.
+    fn assert_pace(&self, per_minute: u64, workers: u64) {
+        for window in [5, 10, 20] {
+            let most = per_minute * window / 60 + workers;
+            let held = self.mock.fullest(Duration::from_secs(window)) as u64;
+            assert!(held <= most, "{held} in {window} s");
+        }
+        let minute = self.mock.fullest(Duration::from_secs(60)) as u64;
+        assert!(minute <= per_minute, "{minute} in a minute");
+    }
+
+    async fn cancel(&self, job: &str) {
+        let (status, answer) =
+            self.service.post(&format!("/v1/jobs/{job}/cancel"), &Value::Null).await;
+        assert!(status < 300, "{answer}");
+    }
+
     /// A job that ended well has every seq once.
     async fn assert_complete(&self, job: &str, prompts: u64) {
         let seqs = self.service.seqs(job).await;
@@ -88,6 +139,7 @@ async fn three_workers_share_a_job_and_one_leaves_in_order() {
         workers.push(house.hire().await);
     }
     let prompts = 150;
+    house.until_divided_among(3).await;
     let job = house.service.submit(&small_job("mock", prompts)).await;
     house.until_shared_by(3).await;
     let mut leaving = workers.pop().expect("a worker");
@@ -99,7 +151,9 @@ async fn three_workers_share_a_job_and_one_leaves_in_order() {
     house.assert_complete(&job, prompts).await;
     // No overlap, and what was in flight at the stop was finished: nothing was asked twice.
     assert_eq!(house.mock.requests() as u64, prompts);
-    assert!(house.mock.peak_in_flight() > IN_FLIGHT as usize, "more than one worker asked");
+    let peak = house.mock.peak_in_flight();
+    assert!(peak <= IN_FLIGHT as usize, "{peak} under way at once");
+    assert!(peak > IN_FLIGHT.div_ceil(3) as usize, "{peak}: one worker alone asked");
     for mut worker in workers {
         assert_eq!(worker.stop().await, Some(0));
     }
@@ -125,6 +179,88 @@ async fn a_killed_worker_is_taken_over_when_its_lease_ends() {
     // Lost, and so asked again: what the dead worker had in flight or inside one commit window.
     let again = house.mock.requests() as u64 - prompts;
     assert!(again <= 2 * u64::from(IN_FLIGHT), "{again} prompts were asked twice");
+    let peak = house.mock.peak_in_flight();
+    assert!(peak <= IN_FLIGHT as usize, "{peak} under way at once, the dead worker's included");
+}
+
+/// Requests a minute of three workers together, seen where they arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_holds_over_all_workers_together() {
+    let per_minute: u64 = if full() { 600 } else { 1_800 };
+    let seconds: u64 = if full() { 130 } else { 15 };
+    let limits = json!({ "in_flight": 30, "requests_per_minute": per_minute });
+    let house = House::with_limits(Duration::from_millis(100), &limits).await;
+    let mut workers = Vec::new();
+    for _ in 0..3 {
+        workers.push(house.hire().await);
+    }
+    house.until_divided_among(3).await;
+    let job = house.service.submit(&small_job("mock", ENDLESS)).await;
+    house.until_shared_by(3).await;
+    let before = house.mock.requests();
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let sent = (house.mock.requests() - before) as u64;
+    house.assert_pace(per_minute, 3);
+    let most = per_minute * seconds / 60;
+    // On a machine that does other things as well.
+    assert!(sent >= most * 4 / 5, "{sent} of {most} in {seconds} s");
+    house.cancel(&job).await;
+}
+
+/// A worker dies and its successor starts within the minute: the dead one's part counts as used
+/// until nobody's last minute holds it any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_holds_across_a_kill_and_a_restart() {
+    let per_minute: u64 = 600;
+    let seconds = if full() { 150 } else { 20 };
+    let limits = json!({ "in_flight": 30, "requests_per_minute": per_minute });
+    let house = House::with_limits(Duration::from_millis(100), &limits).await;
+    let mut workers = Vec::new();
+    for _ in 0..3 {
+        workers.push(house.hire().await);
+    }
+    house.until_divided_among(3).await;
+    let job = house.service.submit(&small_job("mock", ENDLESS)).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    workers.remove(0).kill().await;
+    let at_the_kill = house.mock.requests();
+    workers.push(house.hire().await);
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    house.assert_pace(per_minute, 4);
+    let since = (house.mock.requests() - at_the_kill) as u64;
+    let part = per_minute * seconds / 60 / 2;
+    assert!(since > part, "the others went on: {since} of {part} in {seconds} s");
+    if full() {
+        // Lease and cooling are over: the successor has the dead one's part.
+        house.until_divided_among(3).await;
+    }
+    house.cancel(&job).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_slept_past_its_lease_writes_and_sends_nothing() {
+    let house = House::open(Duration::from_secs(1)).await;
+    let sleeper = house.hire().await;
+    let prompts = 60;
+    let job = house.service.submit(&small_job("mock", prompts)).await;
+    house.until_shared_by(1).await;
+    let _other = house.hire().await;
+    house.until_shared_by(2).await;
+    sleeper.freeze();
+    let ended = house.service.wait_for_end(&job, TAKEN_OVER_WITHIN).await;
+    assert_eq!(ended["counts"]["accepted"], prompts, "{ended}");
+    let (asked, spent) = (house.mock.requests(), ended["usage"].clone());
+    sleeper.thaw();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(house.mock.requests(), asked, "it sends nothing more");
+    house.assert_complete(&job, prompts).await;
+    let (_, after) = house.service.get(&format!("/v1/jobs/{job}")).await;
+    assert_eq!(after["usage"], spent, "what it had answered is not stored");
+    // It is as good as new: the next job is done by both.
+    let next = house.service.submit(&small_job("mock", 40)).await;
+    house.until_shared_by(2).await;
+    let ended = house.service.wait_for_end(&next, WITHIN).await;
+    assert_eq!(ended["state"], "succeeded", "{ended}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

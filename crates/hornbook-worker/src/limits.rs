@@ -2,8 +2,23 @@
 
 use std::time::Duration;
 
+use hornbook_types::limits::LEASE_SECONDS;
+
 /// How often endpoints are looked up again, so that changes and pauses are seen.
 pub(crate) const ENDPOINTS_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a share of an endpoint's limits may be used after it was asked for: less than the
+/// lease, because this machine's clock and the database's may run at different speeds.
+pub(crate) const SHARE_VALID: Duration = Duration::from_secs(LEASE_SECONDS - 2);
+/// Shortest time between two renewals of shares, unless one just shrank.
+pub(crate) const SHARES_REST: Duration = Duration::from_secs(1);
+/// Time between two renewals while there is an endpoint without a share.
+pub(crate) const SHARES_WAIT: Duration = Duration::from_secs(2);
+/// What requests of an endpoint's earlier configuration keep of its rates to be repeated: one part in so many.
+pub(crate) const FORMER_PART: u32 = 8;
+/// How long after requests of an earlier configuration a worker may still count in somebody's minute.
+pub(crate) const QUIET_AFTER: Duration = Duration::from_secs(60 + LEASE_SECONDS + 1);
+/// Tokens of a prompt of which nothing but the answer's limit is known.
+pub(crate) const PROMPT_TOKENS_GUESS: u64 = 1_000;
 /// How long a worker with nothing to do sleeps when no notification wakes it.
 pub(crate) const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause after the database could not be reached.

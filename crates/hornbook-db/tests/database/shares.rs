@@ -22,7 +22,6 @@ fn limits(in_flight: u32, requests: u32, tokens: u32) -> EndpointLimits {
         in_flight: some(in_flight),
         requests_per_minute: some(requests),
         tokens_per_minute: some(tokens),
-        ..EndpointLimits::default()
     }
 }
 

@@ -132,6 +132,14 @@ impl Limiter {
         self.change(|state| state.set_share(share, now));
     }
 
+    /// Ends the share after `valid`, unless this is called again before.
+    ///
+    /// A share that was lent ends by the clock alone, in a process too that was stopped and goes on.
+    pub fn share_lasts(&self, valid: Duration) {
+        let until = self.now().saturating_add(valid);
+        self.change(|state| state.share_lasts(until));
+    }
+
     /// Obeys what an endpoint says is left of its limits.
     pub fn observe(&self, left: &LimitsLeft) {
         if let Some(reset) = left.empty_for() {

@@ -46,6 +46,8 @@ pub(super) struct State {
     requests: Rate,
     tokens: Rate,
     held_until: Duration,
+    /// When the share ends; never where it is not lent.
+    share_until: Duration,
     totals: Totals,
 }
 
@@ -76,6 +78,7 @@ impl State {
             requests: Rate::new(share.requests_per_minute, now),
             tokens: Rate::new(share.tokens_per_minute, now),
             held_until: Duration::ZERO,
+            share_until: Duration::MAX,
             totals: Totals::default(),
         }
     }
@@ -83,6 +86,9 @@ impl State {
     /// Takes all that a request needs, or nothing and says when to look again; `None` is after
     /// the next change.
     pub(super) fn admit(&mut self, now: Duration, tokens: u64) -> Result<Taken, Option<Duration>> {
+        if now >= self.share_until {
+            return Err(None);
+        }
         if now < self.held_until {
             return Err(Some(self.held_until));
         }
@@ -180,6 +186,10 @@ impl State {
         self.window.set_ceiling(share.in_flight);
         self.requests.set_limit(share.requests_per_minute, now);
         self.tokens.set_limit(share.tokens_per_minute, now);
+    }
+
+    pub(super) fn share_lasts(&mut self, until: Duration) {
+        self.share_until = until;
     }
 
     pub(super) fn hold(&mut self, until: Duration) {

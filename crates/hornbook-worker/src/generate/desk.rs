@@ -19,6 +19,7 @@ use super::chunk::{Chunk, Prompt};
 use super::job::{JobCache, JobFault};
 use super::pace::Pace;
 use super::puller::Live;
+use super::shares::Shares;
 use super::{prompt, seeds};
 use crate::limits::{READY_BYTES, READY_PROMPTS};
 use crate::shared::{Shared, until_answered};
@@ -30,6 +31,7 @@ const CANCEL_DRAIN: Duration = Duration::from_secs(20);
 pub(crate) struct Desk {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pace: Pace,
+    pub(crate) shares: Shares,
     /// Cancelled: what is in flight is given up.
     abort: CancellationToken,
     chunks: Mutex<Vec<Arc<Chunk>>>,
@@ -52,6 +54,7 @@ impl Desk {
         Self {
             shared,
             pace: Pace::new(),
+            shares: Shares::new(),
             abort,
             chunks: Mutex::default(),
             jobs: JobCache::default(),
@@ -95,6 +98,13 @@ impl Desk {
     /// Prompts on the desk that `endpoint` could send now, rendered or not.
     pub(crate) fn unsent_for(&self, endpoint: &Slug) -> usize {
         self.lock().iter().filter(|chunk| serves(chunk, endpoint)).map(|chunk| chunk.unsent()).sum()
+    }
+
+    /// Most tokens that a prompt on the desk may be answered with for `endpoint`; none where there is no prompt.
+    pub(crate) fn most_tokens_for(&self, endpoint: &Slug) -> Option<u64> {
+        let chunks = self.lock();
+        let serving = chunks.iter().filter(|chunk| serves(chunk, endpoint));
+        serving.map(|chunk| u64::from(chunk.job.spec.sampling.max_tokens)).max()
     }
 
     /// Waits for prompts to render: the chunk that had no turn for longest, and a batch of it.
@@ -241,7 +251,7 @@ impl Desk {
                     chunk.clear();
                     self.cancel(&chunk);
                 }
-                // Paused, ended, or no endpoint of this worker serves it any more.
+                // Paused, ended, or no endpoint serves it that this worker may send to.
                 Some(_) => chunk.clear(),
             }
             self.end_if_over(&chunk).await;
@@ -349,7 +359,8 @@ impl Desk {
 
     fn is_served(&self, chunk: &Chunk) -> bool {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        chunk.job.spec.endpoints.iter().any(|name| live.contains_key(name))
+        let mut names = chunk.job.spec.endpoints.iter();
+        names.any(|name| live.contains_key(name) && self.shares.admits(name))
     }
 
     fn remove(&self, chunk: &Arc<Chunk>) {

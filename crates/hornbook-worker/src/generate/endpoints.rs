@@ -44,7 +44,7 @@ pub(crate) async fn run(desk: &Arc<Desk>, committer: &Committer, stop: &Cancella
         running.stop.cancel();
     }
     for (name, running) in loops {
-        end(&name, running).await;
+        end(desk, &name, running).await;
     }
 }
 
@@ -81,18 +81,24 @@ async fn bring_up(
         .collect();
     for name in gone {
         if let Some(running) = loops.remove(&name) {
-            end(&name, running).await;
+            end(desk, &name, running).await;
         }
     }
+    let mut has_begun = false;
     for endpoint in &found {
         if !loops.contains_key(&endpoint.name)
             && let Some(running) = begin(desk, committer, endpoint).await
         {
             loops.insert(endpoint.name.clone(), running);
+            has_begun = true;
         }
     }
     let live = loops.iter().map(|(name, running)| (name.clone(), Arc::clone(&running.live)));
     desk.set_live(live.collect());
+    // A new loop has no share of its endpoint's limits before this.
+    if has_begun && let Err(error) = desk.renew_shares().await {
+        tracing::warn!(%error, "shares of endpoints' limits were not asked for");
+    }
 }
 
 async fn begin(desk: &Arc<Desk>, committer: &Committer, endpoint: &Endpoint) -> Option<Loop> {
@@ -113,15 +119,17 @@ async fn begin(desk: &Arc<Desk>, committer: &Committer, endpoint: &Endpoint) -> 
     let stop = CancellationToken::new();
     let is_local = endpoint.spec.kind == EndpointKind::Local;
     let live = Arc::new(Live::new(name, is_local, endpoint.spec.price, backend));
+    desk.shares.enter(&live, &endpoint.spec.limits);
     let pulling = puller::run(Arc::clone(desk), committer.clone(), Arc::clone(&live), stop.clone());
     let task = AbortOnDropHandle::new(tokio::spawn(pulling));
     Some(Loop { revision: endpoint.revision, live, stop, task })
 }
 
 /// Ends a loop; what it has in flight goes on by itself.
-async fn end(name: &Slug, running: Loop) {
+async fn end(desk: &Desk, name: &Slug, running: Loop) {
     running.stop.cancel();
     if let Err(error) = running.task.await {
         tracing::error!(%error, endpoint = %name, "an endpoint's loop ended badly");
     }
+    desk.shares.leave(name);
 }

@@ -29,6 +29,7 @@ mod prompt;
 mod puller;
 mod render;
 mod seeds;
+mod shares;
 
 use std::sync::Arc;
 

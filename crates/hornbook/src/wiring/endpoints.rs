@@ -27,8 +27,8 @@ pub(crate) struct Backends {
     client: Client,
     ambient: Ambient,
     local: Option<SharedBackend>,
-    /// By endpoint id, with the revision that each was made from, so that every worker and test in
-    /// this process shares one set of limits.
+    /// By endpoint id, with the revision that each was made from, so that whoever holds this goes
+    /// on with what was found out of an endpoint.
     made: Arc<Mutex<BTreeMap<Uuid, (u64, SharedBackend)>>>,
 }
 
@@ -42,6 +42,12 @@ impl Backends {
     ) -> Result<Self, Failure> {
         let client = Client::new(policy).context("setting up the http client")?;
         Ok(Self { db, client, ambient, local, made: Arc::default() })
+    }
+
+    /// The same with limiters of its own: each worker has a share of an endpoint's limits, and
+    /// nobody who tries an endpoint out waits for one.
+    pub(crate) fn apart(&self) -> Self {
+        Self { made: Arc::default(), ..self.clone() }
     }
 
     /// The engine in this process.

@@ -115,7 +115,7 @@ impl Running {
             let parts = WorkerParts {
                 db: db.clone(),
                 store: Arc::clone(&store),
-                backends: backends.clone(),
+                backends: backends.apart(),
                 data_dir: config.storage.data_dir.clone(),
                 name: database.worker_name(index),
             };
