@@ -19,6 +19,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/0001_init.sql"),
     include_str!("../../../../migrations/0002_shares_and_fairness.sql"),
+    include_str!("../../../../migrations/0005_presets.sql"),
+    include_str!("../../../../migrations/0006_batches.sql"),
 ];
 const CONNECTIONS: u32 = 16;
 
