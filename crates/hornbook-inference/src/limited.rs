@@ -49,6 +49,8 @@ impl<B: Backend> Limited<B> {
         let answer = self.inner.complete(request).await;
         match &answer {
             Ok(completion) => {
+                // Measuring takes a turn, for which the endpoint need not wait.
+                admission.free();
                 let latency = self.latency_since(sent_at).await;
                 let usage = &completion.usage;
                 let tokens = usage.completion_tokens;

@@ -34,13 +34,17 @@ pub(crate) const COMMIT_TRIES: u32 = 6;
 /// Pause before the second try; doubles with each.
 pub(crate) const COMMIT_RETRY: Duration = Duration::from_millis(500);
 /// Most prompts of one chunk rendered in one go: one look for their seeds, one blocking task.
-pub(crate) const RENDER_PROMPTS: usize = 64;
+pub(crate) const RENDER_PROMPTS_MAX: usize = 256;
+/// Prompts rendered in one go while nobody knows how large those of the job are.
+pub(crate) const RENDER_PROMPTS_FIRST: usize = 64;
+/// Prompts and seeds rendered in one go, in bytes, as far as the job's last ones foretell.
+pub(crate) const RENDER_BYTES: usize = 1024 * 1024;
 /// A batch that has been rendering for so long ends with the prompt that it is at.
 pub(crate) const RENDER_BATCH: Duration = Duration::from_millis(50);
 /// Batches rendered at once; more would only take cores from each other.
 pub(crate) const RENDERS: usize = 2;
-/// Rendered prompts kept ready of one chunk: as many as an endpoint may take at one blow.
-pub(crate) const CHUNK_READY_PROMPTS: usize = 512;
+/// Rendered prompts kept ready of one chunk: an endpoint may take hundreds at one blow.
+pub(crate) const CHUNK_READY_PROMPTS: usize = 1_024;
 /// Rendered prompts kept ready of all chunks.
 pub(crate) const READY_PROMPTS: usize = 4_096;
 /// Rendered prompts and their seeds kept ready of all chunks, in bytes.
@@ -52,8 +56,11 @@ pub(crate) const JUDGED_HERE_BYTES: usize = 16 * 1024;
 /// How long leave to send is kept when the prompt that it was asked for went elsewhere; the slack of
 /// the limiter's window covers it.
 pub(crate) const ADMITTED_WAIT: Duration = Duration::from_millis(250);
-/// Prompts are leased this long before they are needed, at the pace of the moment.
-pub(crate) const LEASE_AHEAD: Duration = Duration::from_millis(250);
+/// Prompts are leased this long before they are needed, at the pace of the moment: on a busy machine
+/// a lease takes a good part of it.
+pub(crate) const LEASE_AHEAD: Duration = Duration::from_secs(1);
+/// Most prompts leased ahead.
+pub(crate) const LEASE_AHEAD_PROMPTS: usize = 4_096;
 /// Longest that rendering one prompt may take.
 pub(crate) const RENDER_DEADLINE: Duration = Duration::from_secs(10);
 /// Compiled jobs kept ready; the least recently used goes first.

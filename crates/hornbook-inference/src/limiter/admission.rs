@@ -73,6 +73,12 @@ impl Admission {
         now
     }
 
+    /// The answer is here and the slot another's; what it means is reported later.
+    pub(crate) fn free(&mut self) {
+        let taken = &mut self.taken;
+        self.limiter.change(|state| state.free(taken));
+    }
+
     /// Tells the limiter how the attempt ended.
     pub fn report(&mut self, outcome: Outcome) {
         let now = self.limiter.now();

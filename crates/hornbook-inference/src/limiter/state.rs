@@ -25,6 +25,8 @@ pub(super) struct Taken {
     sent_at: Duration,
     /// Requests under way when it was sent, itself included.
     load: u32,
+    /// It counts among those under way.
+    has_slot: bool,
     /// It finds out whether the endpoint is up again.
     pub(super) is_probe: bool,
 }
@@ -112,6 +114,7 @@ impl State {
             tokens: self.tokens.charge(now, tokens),
             sent_at: now,
             load: self.in_use,
+            has_slot: true,
             is_probe: self.breaker.enter(),
         })
     }
@@ -135,9 +138,19 @@ impl State {
         self.totals.requests = self.totals.requests.saturating_sub(1);
     }
 
+    /// Another may have its slot, though the admission is not done with.
+    pub(super) fn free(&mut self, taken: &mut Taken) {
+        // It ran with all that are under way now.
+        taken.load = taken.load.max(self.in_use);
+        taken.has_slot = false;
+        self.in_use = self.in_use.saturating_sub(1);
+    }
+
     /// The admission is gone, and with it its slot.
     pub(super) fn release(&mut self, taken: &Taken, now: Duration) {
-        self.in_use = self.in_use.saturating_sub(1);
+        if taken.has_slot {
+            self.in_use = self.in_use.saturating_sub(1);
+        }
         if taken.is_probe {
             self.breaker.probe_lost(now);
         }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::group::Group;
 use super::job::JobRun;
-use crate::limits::{CHUNK_READY_PROMPTS, READY_PROMPTS_SPARED, RENDER_PROMPTS};
+use crate::limits::{CHUNK_READY_PROMPTS, READY_PROMPTS_SPARED};
 
 /// A leased chunk.
 pub(crate) struct Chunk {
@@ -139,11 +139,12 @@ impl Chunk {
 
     fn batch_size(&self, book: &Book, roomy: bool) -> usize {
         let ready = book.ready.len();
+        let batch = self.job.batch_prompts();
         let size = match (self.is_solo(), roomy) {
             _ if book.rendering > 0 || book.closed => 0,
             // Rendering may be what killed the owners, so it is done alone as well.
             (true, _) => usize::from(ready == 0 && book.in_flight == 0),
-            (false, true) if ready + RENDER_PROMPTS <= CHUNK_READY_PROMPTS => RENDER_PROMPTS,
+            (false, true) if ready + batch <= CHUNK_READY_PROMPTS => batch,
             (false, _) if ready == 0 => READY_PROMPTS_SPARED,
             (false, _) => 0,
         };
@@ -158,7 +159,9 @@ impl Chunk {
             book.left_over += prompts.len() as u64;
             return;
         }
-        book.ready_bytes += prompts.iter().map(Prompt::bytes).sum::<usize>();
+        let bytes = prompts.iter().map(Prompt::bytes).sum::<usize>();
+        self.job.rendered(prompts.len(), bytes);
+        book.ready_bytes += bytes;
         book.ready.extend(prompts);
     }
 

@@ -190,7 +190,13 @@ impl Desk {
         if chunk.lease.deaths >= CHUNK_KILLER_DEATHS {
             self.blame_first(&chunk).await?;
         }
-        self.lock().push(Arc::clone(&chunk));
+        {
+            let mut chunks = self.lock();
+            if chunks.is_empty() {
+                self.pace.resume();
+            }
+            chunks.push(Arc::clone(&chunk));
+        }
         self.announce();
         self.end_if_over(&chunk).await;
         Ok(true)

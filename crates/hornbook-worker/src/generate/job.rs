@@ -1,19 +1,39 @@
 //! A job as a worker needs it: compiled once, shared by its chunks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hornbook_db::{Db, DbError, jobs};
 use hornbook_prompt::Prompter;
 use hornbook_types::PinnedJobSpec;
 use uuid::Uuid;
 
-use crate::limits::JOBS_READY;
+use crate::limits::{JOBS_READY, RENDER_BYTES, RENDER_PROMPTS_FIRST, RENDER_PROMPTS_MAX};
 
 /// A job whose prompts can be made.
 pub(crate) struct JobRun {
     pub(crate) id: Uuid,
     pub(crate) spec: PinnedJobSpec,
     pub(crate) prompter: Prompter,
+    /// About how many bytes one of its prompts takes with its seed; 0 while nobody knows.
+    prompt_bytes: AtomicUsize,
+}
+
+impl JobRun {
+    /// How many prompts should be rendered in one go.
+    pub(crate) fn batch_prompts(&self) -> usize {
+        match self.prompt_bytes.load(Ordering::Relaxed) {
+            0 => RENDER_PROMPTS_FIRST,
+            bytes => (RENDER_BYTES / bytes).clamp(1, RENDER_PROMPTS_MAX),
+        }
+    }
+
+    /// So many prompts were rendered, of so many bytes together with their seeds.
+    pub(crate) fn rendered(&self, prompts: usize, bytes: usize) {
+        if prompts > 0 {
+            self.prompt_bytes.store(bytes / prompts, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Compiled jobs, the most recently used last.
@@ -40,7 +60,7 @@ impl JobCache {
         let spec = jobs::spec(db, id).await.map_err(JobFault::Database)?;
         let prompter =
             Prompter::new(&spec).map_err(|invalid| JobFault::Spec(invalid.to_string()))?;
-        let job = Arc::new(JobRun { id, spec, prompter });
+        let job = Arc::new(JobRun { id, spec, prompter, prompt_bytes: AtomicUsize::new(0) });
         if ready.len() >= JOBS_READY {
             ready.remove(0);
         }

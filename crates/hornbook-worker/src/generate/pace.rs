@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hornbook_types::limits::{CHUNK_PROMPTS_MAX, CHUNK_PROMPTS_MIN, CHUNK_TARGET_SECONDS};
 
-use crate::limits::{LEASE_AHEAD, PACE_WINDOW, PACE_WINDOW_FIRST};
+use crate::limits::{LEASE_AHEAD, LEASE_AHEAD_PROMPTS, PACE_WINDOW, PACE_WINDOW_FIRST};
 
 /// Prompts ended over the last window.
 pub(crate) struct Pace(Mutex<Counted>);
@@ -26,6 +26,11 @@ impl Pace {
             ended: 0,
             per_second: None,
         }))
+    }
+
+    /// There are prompts again after a while without: that while does not count.
+    pub(crate) fn resume(&self) {
+        self.lock().resume(Instant::now());
     }
 
     /// So many prompts ended.
@@ -49,7 +54,7 @@ impl Pace {
     /// chunk is leased and rendered.
     pub(crate) fn unsent_prompts(&self, slots: usize) -> usize {
         let ahead = self.lock().per_second.unwrap_or(0.0) * LEASE_AHEAD.as_secs_f64();
-        slots.max((ahead as usize).min(CHUNK_PROMPTS_MAX as usize))
+        slots.max((ahead as usize).min(LEASE_AHEAD_PROMPTS))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Counted> {
@@ -58,6 +63,12 @@ impl Pace {
 }
 
 impl Counted {
+    fn resume(&mut self, now: Instant) {
+        self.since = now;
+        self.ended = 0;
+        self.window = PACE_WINDOW_FIRST;
+    }
+
     fn count(&mut self, prompts: u64, now: Instant) {
         self.ended += prompts;
         let elapsed = now.duration_since(self.since);
@@ -91,11 +102,22 @@ mod tests {
         pace.lock().count(10, begun + Duration::from_secs(2));
         assert_eq!(pace.chunk_prompts(64), 5 * CHUNK_TARGET_SECONDS);
         assert_eq!(pace.unsent_prompts(64), 64, "slots count for more");
+        assert_eq!(pace.unsent_prompts(2), 5, "a second's worth");
         // The second window is longer than the first, so one second is too short for it.
         pace.lock().count(10_000, begun + Duration::from_secs(2) + PACE_WINDOW_FIRST);
         assert_eq!(pace.chunk_prompts(64), 5 * CHUNK_TARGET_SECONDS);
         pace.lock().count(0, begun + Duration::from_secs(4));
         assert_eq!(pace.chunk_prompts(64), CHUNK_PROMPTS_MAX);
-        assert_eq!(pace.unsent_prompts(64), CHUNK_PROMPTS_MAX as usize);
+        assert_eq!(pace.unsent_prompts(64), LEASE_AHEAD_PROMPTS);
+    }
+
+    #[test]
+    fn a_while_without_prompts_does_not_count() {
+        let pace = Pace::new();
+        let begun = pace.lock().since;
+        let later = begun + Duration::from_secs(600);
+        pace.lock().resume(later);
+        pace.lock().count(20, later + Duration::from_secs(1));
+        assert_eq!(pace.chunk_prompts(2), 20 * CHUNK_TARGET_SECONDS);
     }
 }

@@ -93,7 +93,11 @@ async fn outcome(task: &Task, mut prompt: Prompt, admission: Admission) -> Outco
     let answered = live.backend.complete_admitted(request, admission).await;
     let latency_ms = u32::try_from(sent.elapsed().as_millis()).unwrap_or(u32::MAX);
     let mut document = match answered {
-        Ok(completion) => judged(job, prompt, completion).await,
+        Ok(completion) => {
+            // What is ready to be sent goes first: an endpoint waits for that, nobody for the judgement.
+            tokio::task::yield_now().await;
+            judged(job, prompt, completion).await
+        }
         Err(error) => match error.class {
             ErrorClass::Cancelled if cancel.is_cancelled() => return Outcome::Dropped,
             ErrorClass::Cancelled => {
