@@ -15,13 +15,8 @@ use hornbook_db::Db;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-/// What the template database is made of; a new migration makes a new template.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../../../../migrations/0001_init.sql"),
-    include_str!("../../../../migrations/0002_shares_and_fairness.sql"),
-    include_str!("../../../../migrations/0005_presets.sql"),
-    include_str!("../../../../migrations/0006_batches.sql"),
-];
+/// What the template database is made of, seen from any crate; a new migration makes a new template.
+const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
 const CONNECTIONS: u32 = 16;
 
 /// A migrated database that only this test knows; dropped with it.
@@ -123,7 +118,12 @@ fn server_from_environment() -> Option<PgConnectOptions> {
 /// A migrated database to clone, made by whichever test comes first; named by the schema's hash.
 async fn template(admin: &PgConnectOptions) -> String {
     let mut hasher = std::collections::hash_map::DefaultHasher::new();
-    MIGRATIONS.hash(&mut hasher);
+    let files = std::fs::read_dir(MIGRATIONS).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<_> = files.collect();
+    files.sort();
+    for file in files {
+        std::fs::read(file).unwrap().hash(&mut hasher);
+    }
     let name = format!("template_{:016x}", hasher.finish());
     let mut connection = admin.connect().await.unwrap();
     sqlx::query("SELECT pg_advisory_lock(7203)").execute(&mut connection).await.unwrap();
