@@ -260,6 +260,11 @@ impl Chunk {
         book.is_over() && !std::mem::replace(&mut book.ending, true)
     }
 
+    /// True while somebody ends the lease.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.lock().ending
+    }
+
     /// Ending the lease did not work out; somebody else may try.
     pub(crate) fn ending_failed(&self) {
         self.lock().ending = false;

@@ -251,6 +251,8 @@ impl Desk {
                 continue;
             }
             match held.iter().find(|held| held.token == token).map(|held| held.state) {
+                // Not lost but handed back just now, while the heartbeat was on its way.
+                None if chunk.is_ending() => {}
                 None => self.lose(&chunk),
                 Some(JobState::Queued | JobState::Running) if self.is_served(&chunk) => {}
                 Some(JobState::Cancelling) => {
