@@ -29,4 +29,6 @@ pub use openapi::openapi;
 pub use problem::{Problem, ProblemBody, RequestId};
 pub use router::router;
 pub use serve::serve;
-pub use state::{ApiConfig, AppParts, AppState, BackendFactory, Shared, SharedRandom};
+pub use state::{
+    ApiConfig, AppParts, AppState, BackendFactory, EndpointFigures, Shared, SharedRandom,
+};

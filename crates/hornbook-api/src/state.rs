@@ -1,5 +1,6 @@
 //! What handlers and pages share; the binary makes it.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use hornbook_db::{Db, Notifier};
-use hornbook_inference::SharedBackend;
+use hornbook_inference::{LimiterFigures, SharedBackend};
 use hornbook_types::{Clock, Slug};
 use object_store::ObjectStore;
 use rand::RngCore;
@@ -23,6 +24,10 @@ use crate::render::RenderPool;
 /// Makes the backend of an endpoint by name, with its stored secret; the words say why it cannot.
 pub type BackendFactory =
     Arc<dyn Fn(Slug) -> BoxFuture<'static, Result<SharedBackend, String>> + Send + Sync>;
+
+/// How the endpoints stand that this process has asked, by name and by the number of its worker:
+/// each has its share of their limits.
+pub type EndpointFigures = Arc<dyn Fn() -> BTreeMap<(Slug, usize), LimiterFigures> + Send + Sync>;
 
 /// A random source that requests share.
 pub type SharedRandom = Arc<Mutex<dyn RngCore + Send>>;
@@ -79,6 +84,8 @@ pub struct AppParts {
     pub config: ApiConfig,
     /// Makes backends for testing endpoints.
     pub backends: BackendFactory,
+    /// Says how endpoints stand.
+    pub endpoint_figures: EndpointFigures,
     /// Cancelled when the service stops: streams and long polls end then.
     pub shutdown: CancellationToken,
 }
@@ -101,6 +108,8 @@ pub struct Shared {
     pub config: ApiConfig,
     /// Makes backends for testing endpoints.
     pub backends: BackendFactory,
+    /// Says how endpoints stand.
+    pub endpoint_figures: EndpointFigures,
     /// Renders templates off the async threads.
     pub render: RenderPool,
     random: SharedRandom,
@@ -124,6 +133,7 @@ impl AppState {
             limiter: Limiter::new(parts.config.requests_per_minute),
             config: parts.config,
             backends: parts.backends,
+            endpoint_figures: parts.endpoint_figures,
             render: RenderPool::default(),
             shutdown: parts.shutdown,
             imports: Semaphore::new(IMPORTS_AT_ONCE),

@@ -1,9 +1,12 @@
 //! A few honest counters for Prometheus.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use hornbook_inference::{EndpointHealth, LimiterFigures};
+use hornbook_types::Slug;
 
 use crate::limits::{RENDERS_AT_ONCE, WATCHERS_AT_ONCE};
 use crate::metrics::Exposition;
@@ -37,6 +40,45 @@ pub(crate) async fn metrics(
         "Templates being rendered.",
         (RENDERS_AT_ONCE - state.render.free()) as u64,
     );
+    write_endpoints(&mut text, &(state.endpoint_figures)());
     text.gauge("hornbook_database_up", "1 when the database answers.", up.into());
     Ok(text.into_response())
+}
+
+/// One family: its name, its kind, what it is, and how to read it.
+type Family = (&'static str, &'static str, &'static str, fn(&LimiterFigures) -> u64);
+
+/// What each endpoint is asked by each worker of this process.
+const ENDPOINT_FAMILIES: [Family; 10] = [
+    ("up", "gauge", "0 while the endpoint is down and only probed.", |one| {
+        (one.health == EndpointHealth::Closed).into()
+    }),
+    ("window", "gauge", "Requests that may be under way.", |one| one.window),
+    ("in_flight", "gauge", "Requests under way.", |one| one.in_use),
+    ("waiting", "gauge", "Requests that wait for leave to be sent.", |one| one.waiting),
+    ("held_milliseconds", "gauge", "Time for which the endpoint asked to be left alone.", |one| {
+        one.held_millis
+    }),
+    ("last_minute_requests", "gauge", "Requests of the last minute.", |one| {
+        one.requests_last_minute
+    }),
+    ("requests_total", "counter", "Requests sent, further attempts included.", |one| one.requests),
+    ("throttled_total", "counter", "Requests that the endpoint put off.", |one| one.throttled),
+    ("failed_total", "counter", "Requests that failed on the way or in the server.", |one| {
+        one.failed
+    }),
+    ("tokens_total", "counter", "Tokens used.", |one| one.tokens),
+];
+
+fn write_endpoints(text: &mut Exposition, endpoints: &BTreeMap<(Slug, usize), LimiterFigures>) {
+    for (name, kind, help, read) in ENDPOINT_FAMILIES {
+        let samples: Vec<(String, u64)> = endpoints
+            .iter()
+            // A slug holds nothing that a label would have to escape.
+            .map(|((endpoint, worker), figures)| {
+                (format!("{{endpoint=\"{endpoint}\",worker=\"{worker}\"}}"), read(figures))
+            })
+            .collect();
+        text.family(&format!("hornbook_endpoint_{name}"), kind, help, &samples);
+    }
 }

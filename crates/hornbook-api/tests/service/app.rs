@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use hornbook_api::{ApiConfig, AppParts, AppState, BackendFactory, KeyToken, router};
 use hornbook_db::{Db, Notifier, SecretKey, keys};
 use hornbook_inference::{
-    Backend, Completion, CompletionError, CompletionRequest, ErrorClass, SharedBackend,
+    Backend, Completion, CompletionError, CompletionRequest, ErrorClass, Limiter, LimiterFigures,
+    SharedBackend,
 };
 use hornbook_types::{FinishReason, KeyQuota, Scope, SystemClock, Usage};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -64,6 +66,7 @@ impl TestApp {
             random: Arc::new(Mutex::new(rand::rngs::StdRng::from_os_rng())),
             config,
             backends: backends(),
+            endpoint_figures: Arc::new(endpoint_figures),
             shutdown: shutdown.clone(),
         });
         let router = router(state.clone());
@@ -237,4 +240,12 @@ impl Backend for Echo {
     fn model(&self) -> &str {
         "echo-1"
     }
+}
+
+/// How one endpoint stands that has been asked for two things at once.
+fn endpoint_figures() -> std::collections::BTreeMap<(hornbook_types::Slug, usize), LimiterFigures> {
+    let limiter = Limiter::fixed(8);
+    let admitted = [limiter.admit(1).now_or_never(), limiter.admit(1).now_or_never()];
+    assert!(admitted.iter().all(Option::is_some));
+    [(("cluster".parse().unwrap(), 1), limiter.figures())].into()
 }

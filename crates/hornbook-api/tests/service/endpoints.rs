@@ -126,3 +126,19 @@ async fn a_schema_is_asked_only_of_who_can_keep_to_it() {
     let at = "/sampling/response_format/json_schema/name";
     assert_eq!(problem["errors"][0]["pointer"], at, "{problem}");
 }
+
+#[tokio::test]
+async fn metrics_say_how_endpoints_stand() {
+    let app = TestApp::new().await;
+    let text = String::from_utf8(app.get("/metrics").await.body.to_vec()).unwrap();
+    for line in [
+        "# TYPE hornbook_endpoint_window gauge",
+        "hornbook_endpoint_window{endpoint=\"cluster\",worker=\"1\"} 8",
+        "hornbook_endpoint_in_flight{endpoint=\"cluster\",worker=\"1\"} 2",
+        "hornbook_endpoint_up{endpoint=\"cluster\",worker=\"1\"} 1",
+        "# TYPE hornbook_endpoint_requests_total counter",
+        "hornbook_endpoint_requests_total{endpoint=\"cluster\",worker=\"1\"} 2",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line} is not in {text}");
+    }
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hornbook_db::{Db, DbError, endpoints};
 use hornbook_inference::http::{Client, GuardPolicy};
 use hornbook_inference::{
-    Ambient, BatchBackend, OpenAiBackend, OpenAiConfig, Secret, SharedBackend,
+    Ambient, BatchBackend, LimiterFigures, OpenAiBackend, OpenAiConfig, Secret, SharedBackend,
 };
 use hornbook_types::{EndpointKind, Slug};
 use uuid::Uuid;
@@ -27,9 +27,15 @@ pub(crate) struct Backends {
     client: Client,
     ambient: Ambient,
     local: Option<SharedBackend>,
-    /// By endpoint id, with the revision that each was made from, so that whoever holds this goes
-    /// on with what was found out of an endpoint.
-    made: Arc<Mutex<BTreeMap<Uuid, (u64, SharedBackend)>>>,
+    /// By endpoint id, so that whoever holds this goes on with what was found out of an endpoint.
+    made: Arc<Mutex<BTreeMap<Uuid, Made>>>,
+}
+
+/// A backend, and the revision of its endpoint that it was made from.
+struct Made {
+    name: Slug,
+    revision: u64,
+    backend: SharedBackend,
 }
 
 impl Backends {
@@ -66,10 +72,10 @@ impl Backends {
                 endpoint.message.unwrap_or_else(|| "not in this process".to_owned())
             });
         }
-        if let Some((revision, backend)) = self.lock().get(&endpoint.id)
-            && *revision == endpoint.revision
+        if let Some(made) = self.lock().get(&endpoint.id)
+            && made.revision == endpoint.revision
         {
-            return Ok(Arc::clone(backend));
+            return Ok(Arc::clone(&made.backend));
         }
         let secret = answered(|| endpoints::secret(&self.db, name)).await?;
         let config = OpenAiConfig::from_spec(&endpoint.spec, secret.map(Secret::new));
@@ -81,11 +87,19 @@ impl Backends {
             OpenAiBackend::new(config, client, ambient).map(|made| Arc::new(made) as _)
         };
         let backend = made.map_err(|error| error.to_string())?;
-        self.lock().insert(endpoint.id, (endpoint.revision, Arc::clone(&backend)));
+        let (name, revision) = (name.clone(), endpoint.revision);
+        self.lock().insert(endpoint.id, Made { name, revision, backend: Arc::clone(&backend) });
         Ok(backend)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, (u64, SharedBackend)>> {
+    /// How the endpoints stand that were asked so far; of two that had one name, the later.
+    pub(crate) fn figures(&self) -> BTreeMap<Slug, LimiterFigures> {
+        let made = self.lock();
+        let figures = |made: &Made| Some((made.name.clone(), made.backend.limiter()?.figures()));
+        made.values().filter_map(figures).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Made>> {
         // Every change under this lock is a single step, so a panic leaves it whole.
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }

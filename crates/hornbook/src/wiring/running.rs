@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hornbook_api::{ApiConfig, AppParts, AppState, BackendFactory, serve};
+use hornbook_api::{ApiConfig, AppParts, AppState, BackendFactory, EndpointFigures, serve};
 use hornbook_db::Notifier;
 use hornbook_inference::Ambient;
 use hornbook_types::SystemClock;
@@ -92,6 +92,7 @@ impl Running {
             Ambient::system(rand::random()),
             local,
         )?;
+        let by_worker: Vec<Backends> = (0..config.workers).map(|_| backends.apart()).collect();
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| Failure::error(format!("listening on {}: {error}", config.listen)))?;
@@ -106,16 +107,17 @@ impl Running {
             random: Arc::new(Mutex::new(StdRng::from_os_rng())),
             config: api_config(config, address, url.clone(), database.session_secret),
             backends: factory(&backends),
+            endpoint_figures: figures(by_worker.clone()),
             shutdown: stop_server.clone(),
         });
         let stopped = stop_server.clone();
         let server = tokio::spawn(serve(listener, state, stopped.cancelled_owned()));
         let mut workers = Vec::new();
-        for index in 0..config.workers {
+        for (index, backends) in (0..).zip(by_worker) {
             let parts = WorkerParts {
                 db: db.clone(),
                 store: Arc::clone(&store),
-                backends: backends.apart(),
+                backends,
                 data_dir: config.storage.data_dir.clone(),
                 name: database.worker_name(index),
             };
@@ -153,5 +155,15 @@ fn factory(backends: &Backends) -> BackendFactory {
     Arc::new(move |name| {
         let backends = backends.clone();
         Box::pin(async move { backends.make(&name).await })
+    })
+}
+
+fn figures(by_worker: Vec<Backends>) -> EndpointFigures {
+    Arc::new(move || {
+        let numbered = by_worker.iter().enumerate();
+        let named = |(number, backends): (usize, &Backends)| {
+            backends.figures().into_iter().map(move |(name, one)| ((name, number), one))
+        };
+        numbered.flat_map(named).collect()
     })
 }
