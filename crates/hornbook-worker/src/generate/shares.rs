@@ -60,11 +60,6 @@ impl Shares {
     /// A loop of the endpoint begins; it is admitted nothing before the next renewal, unless an
     /// earlier loop left a share.
     pub(crate) fn enter(&self, live: &Arc<Live>, limits: &EndpointLimits) {
-        let named = [limits.in_flight, limits.requests_per_minute, limits.tokens_per_minute];
-        // The engine of this process is nobody else's.
-        if live.is_local || named == [None; 3] {
-            return;
-        }
         self.lock().enter(live, limits, Instant::now());
     }
 
@@ -139,6 +134,11 @@ impl Shares {
 
 impl State {
     fn enter(&mut self, live: &Arc<Live>, limits: &EndpointLimits, now: Instant) {
+        let named = [limits.in_flight, limits.requests_per_minute, limits.tokens_per_minute];
+        // The engine of this process is nobody else's, and batches have no minutes.
+        if live.backend.limiter().is_none() || named == [None; 3] {
+            return;
+        }
         let until = self.until;
         let entry = self.entries.entry(live.name.clone()).or_insert_with(Entry::new);
         entry.ceiling = limits.in_flight;

@@ -29,7 +29,7 @@ impl Timer for Wound {
 }
 
 /// Answers nothing; it is there for its limiter.
-struct Mute(Arc<Limiter>);
+struct Mute(Option<Arc<Limiter>>);
 
 impl Backend for Mute {
     fn complete(
@@ -48,7 +48,7 @@ impl Backend for Mute {
     }
 
     fn limiter(&self) -> Option<Arc<Limiter>> {
-        Some(Arc::clone(&self.0))
+        self.0.clone()
     }
 }
 
@@ -93,7 +93,7 @@ impl Bench {
 
     /// A loop begins behind `limiter`.
     fn enter(&mut self, limiter: &Arc<Limiter>) -> Arc<Live> {
-        let backend = Arc::new(Mute(Arc::clone(limiter)));
+        let backend = Arc::new(Mute(Some(Arc::clone(limiter))));
         let live = Arc::new(Live::new(name(), false, EndpointPrice::default(), backend));
         self.state.enter(&live, &LIMITS, self.now());
         live
@@ -230,4 +230,13 @@ async fn an_endpoint_that_comes_back_as_it_was_has_its_whole_share() {
     bench.leave();
     drop(again);
     assert_eq!(bench.word().unwrap().demand, Demand::Leaving);
+}
+
+#[test]
+fn a_backend_that_limits_nothing_is_not_shared() {
+    let mut bench = Bench::new();
+    let live = Arc::new(Live::new(name(), false, EndpointPrice::default(), Arc::new(Mute(None))));
+    bench.state.enter(&live, &LIMITS, bench.now());
+    assert_eq!((live.limiter.window(), bench.admits()), (8, true));
+    assert!(bench.word().is_none());
 }
