@@ -190,6 +190,10 @@ pub(crate) fn blank(
 
 /// Only a person can mend this endpoint: nothing more goes there, and the job's owner is told.
 async fn pause_endpoint(task: &Task, error: &CompletionError) {
+    // Until its loop ends, with the next look at the endpoints, nobody else is sent there in vain.
+    if let Some(limiter) = task.live.backend.limiter() {
+        limiter.hold(2 * crate::limits::ENDPOINTS_INTERVAL);
+    }
     let db = &task.desk.shared.db;
     let name = &task.live.name;
     let message = error.to_string();
