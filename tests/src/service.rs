@@ -99,6 +99,36 @@ impl Service {
         self.child.wait().await.expect("waiting for the service").code()
     }
 
+    /// Freezes it (SIGSTOP) and waits until it stands still.
+    pub async fn freeze(&self) {
+        let pid = self.pid();
+        kill_process(pid, Signal::STOP).expect("freezing the service");
+        let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
+        let frozen =
+            |stat: &str| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
+        while !frozen(&std::fs::read_to_string(&stat).expect("the service is there")) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Process id of its private Postgres, from the server's own pid file.
+    pub fn postmaster(&self) -> Pid {
+        let mut found = None;
+        let mut places = vec![self.data_dir().to_owned()];
+        while let Some(place) = places.pop() {
+            for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
+                if entry.file_name() == "postmaster.pid" {
+                    found = std::fs::read_to_string(entry.path()).ok();
+                } else if entry.path().is_dir() && places.len() < 64 {
+                    places.push(entry.path());
+                }
+            }
+        }
+        let text = found.expect("Postgres runs");
+        let pid = text.lines().next().expect("a pid").parse().expect("a pid");
+        Pid::from_raw(pid).expect("a pid")
+    }
+
     /// Its process id.
     pub fn pid(&self) -> Pid {
         let id = self.child.id().expect("the service runs");
@@ -127,9 +157,19 @@ impl Service {
 
     /// Points an endpoint at a mock server on loopback.
     pub async fn add_endpoint(&self, name: &str, base_url: &str, in_flight: u32) {
+        self.add_endpoint_with(name, base_url, &json!({"in_flight": in_flight}), &json!({})).await;
+    }
+
+    /// The same with all its limits and options.
+    pub async fn add_endpoint_with(
+        &self,
+        name: &str,
+        base_url: &str,
+        limits: &Value,
+        options: &Value,
+    ) {
         let spec = json!({
-            "kind": "openai", "base_url": base_url, "model": "mock",
-            "limits": { "in_flight": in_flight },
+            "kind": "openai", "base_url": base_url, "model": "mock", "limits": limits, "options": options,
         });
         let (status, answer) = self.put(&format!("/v1/endpoints/{name}"), &spec).await;
         assert!(status == 200 || status == 201, "{status} {answer}");
@@ -174,18 +214,25 @@ impl Service {
     /// Every seq of a job's documents, in order; panics on one that comes twice.
     pub async fn seqs(&self, job: &str) -> Vec<u64> {
         let mut seqs = BTreeSet::new();
+        for document in self.documents(job).await {
+            let seq = document["seq"].as_u64().expect("a seq");
+            assert!(seqs.insert(seq), "seq {seq} comes twice");
+        }
+        seqs.into_iter().collect()
+    }
+
+    /// All documents of a job.
+    pub async fn documents(&self, job: &str) -> Vec<Value> {
+        let mut documents = Vec::new();
         let mut cursor = String::new();
         loop {
             let (status, page) =
                 self.get(&format!("/v1/jobs/{job}/documents?limit=200{cursor}")).await;
             assert_eq!(status, 200, "{page}");
-            for document in page["data"].as_array().expect("a list") {
-                let seq = document["seq"].as_u64().expect("a seq");
-                assert!(seqs.insert(seq), "seq {seq} comes twice");
-            }
+            documents.extend(page["data"].as_array().expect("a list").iter().cloned());
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
-                None => return seqs.into_iter().collect(),
+                None => return documents,
             }
         }
     }

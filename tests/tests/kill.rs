@@ -8,7 +8,7 @@ use hornbook_tests::job::small_job;
 use hornbook_tests::mock_endpoint::{MockConfig, MockEndpoint};
 use hornbook_tests::service::{Options, Service};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 /// Longest time for the job to end after the last kill; leases of the dead run out in the meantime.
@@ -52,7 +52,7 @@ async fn every_seq_exactly_once_under_kill_of_postgres() {
     let mut random = StdRng::seed_from_u64(11);
     for _ in 0..kills() {
         tokio::time::sleep(Duration::from_millis(random.random_range(300..1_500))).await;
-        kill_process(postmaster(service.data_dir()), Signal::KILL).expect("killing Postgres");
+        kill_process(service.postmaster(), Signal::KILL).expect("killing Postgres");
         // The next kill must meet a running server, or it would test nothing.
         assert_under_way(&service.wait_for(&job, WITHIN, |_| true).await);
     }
@@ -92,22 +92,4 @@ async fn assert_every_seq_once(service: &Service, job: &str, ended: &Value) {
     assert_eq!(ended["counts"]["accepted"], prompts(), "{ended}");
     assert_eq!(ended["counts"]["running"], 0);
     assert_eq!(service.seqs(job).await, (0..prompts()).collect::<Vec<_>>());
-}
-
-/// The server's pid, from its own pid file.
-fn postmaster(data_dir: &std::path::Path) -> Pid {
-    let mut found = None;
-    let mut places = vec![data_dir.to_owned()];
-    while let Some(place) = places.pop() {
-        for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
-            if entry.file_name() == "postmaster.pid" {
-                found = std::fs::read_to_string(entry.path()).ok();
-            } else if entry.path().is_dir() && places.len() < 64 {
-                places.push(entry.path());
-            }
-        }
-    }
-    let text = found.expect("Postgres runs");
-    let pid = text.lines().next().expect("a pid").parse().expect("a pid");
-    Pid::from_raw(pid).expect("a pid")
 }

@@ -58,6 +58,12 @@ pub(super) async fn answer(
             let body = error_body("rate_limit_exceeded", "slow down");
             response(429, &[("retry-after", &seconds)], &body)
         }
+        Some(Fault::ThrottledBriefly { retry_after_millis }) => {
+            let seconds = retry_after_millis.div_ceil(1_000).to_string();
+            let millis = retry_after_millis.to_string();
+            let headers = [("retry-after", seconds.as_str()), ("retry-after-ms", millis.as_str())];
+            response(429, &headers, &error_body("rate_limit_exceeded", "slow down"))
+        }
         Some(Fault::QuotaSpent) => {
             response(429, &[], &error_body("insufficient_quota", "no credit is left"))
         }
@@ -67,7 +73,9 @@ pub(super) async fn answer(
         Some(Fault::HtmlPage) => {
             response(200, &[("content-type", "text/html")], "<html><body>Welcome</body></html>")
         }
-        Some(Fault::ErrorBody) => response(200, &[], &error_body("overloaded", "try later")),
+        Some(Fault::ErrorBody) => {
+            response(200, &[], &error_body("mock_failure", "something went wrong"))
+        }
         _ => {
             let whole = response(200, &[], &good_body(config, request, fault));
             return match write(stream, &whole).await {

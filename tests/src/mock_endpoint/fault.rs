@@ -34,6 +34,11 @@ pub enum Fault {
         /// What `Retry-After` says.
         retry_after_seconds: u32,
     },
+    /// 429 with `Retry-After` in whole seconds and, as OpenAI does, `retry-after-ms` beside it.
+    ThrottledBriefly {
+        /// What `retry-after-ms` says.
+        retry_after_millis: u32,
+    },
     /// 429 whose code says that no credit is left.
     QuotaSpent,
     /// 400 whose code says that the prompt is too long.
@@ -94,7 +99,7 @@ impl MockConfig {
     /// 1 % truncated bodies, 1 % hangs.
     pub fn bad_day() -> Self {
         let faults = vec![
-            (50, Fault::Throttled { retry_after_seconds: 1 }),
+            (50, Fault::ThrottledBriefly { retry_after_millis: 100 }),
             (30, Fault::Status(500)),
             (20, Fault::Drop),
             (10, Fault::Truncate),
