@@ -87,17 +87,17 @@ impl Options {
 
     /// How long the bare loop should take in the rows about rates.
     pub(crate) fn rate_seconds(&self) -> u64 {
-        if self.quick { 4 } else { 15 }
+        if self.quick { 4 } else { 20 }
     }
 
     /// How long the job of a million prompts runs.
     pub(crate) fn memory_seconds(&self) -> u64 {
-        if self.quick { 9 } else { 60 }
+        if self.quick { 9 } else { 40 }
     }
 
     /// How long requests are counted in the row `limit`: a window and a little more.
     pub(crate) fn limit_seconds(&self) -> u64 {
-        if self.quick { 10 } else { 70 }
+        if self.quick { 10 } else { 65 }
     }
 }
 

@@ -191,7 +191,8 @@ fn row(line: &Line) -> String {
         None => "",
     };
     let Figure { unit, median, least, most, .. } = &line.figure;
-    let digits = digits(*median);
+    let are_counts = [median, least, most].iter().all(|value| value.fract() == 0.0);
+    let digits = if are_counts { 0 } else { digits(*median) };
     let number = |value: &f64| format!("{value:.digits$}");
     let spread = match least < most {
         true => format!(" ({}–{})", number(least), number(most)),
@@ -225,6 +226,10 @@ mod tests {
         assert_eq!(line.disturbed(true).is_met(), Some(false));
         let told = Line::new("cpu", "told", Figure::of("", vec![1234.5]));
         assert_eq!(row(&told), "| told | 1234 |  |  |  |\n");
+        let counted = Line::new("kill", "counted", Figure::of("", vec![0.0, 7.0]));
+        assert_eq!(row(&counted), "| counted | 3.50 (0.00–7.00) |  |  |  |\n");
+        let counted = Line::new("kill", "counted", Figure::of("", vec![0.0]));
+        assert_eq!(row(&counted), "| counted | 0 |  |  |  |\n");
         // What was not measured meets no bar.
         let nothing = Line::new("cpu", "work", Figure::of("ms", Vec::new()));
         assert_eq!(nothing.bar(Bar::AtMost(300.0)).is_met(), Some(false));
