@@ -6,13 +6,19 @@
 #[path = "../../crates/hornbook-inference/tests/it/batch_mock.rs"]
 mod batch_mock;
 
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use batch_mock::{BatchMock, End};
 use hornbook_tests::database::TestDatabase;
+use hornbook_tests::environment;
 use hornbook_tests::job::small_job;
 use hornbook_tests::service::Service;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::time::timeout;
 
 /// Longest time for the job to end; the leases of the dead run out in the meantime.
 const WITHIN: Duration = Duration::from_secs(120);
@@ -31,13 +37,15 @@ async fn a_batch_that_outlives_its_maker_is_paid_for_once() {
     });
     let (status, stored) = service.put("/v1/endpoints/cheap", &endpoint).await;
     assert_eq!(status, 201, "{stored}");
+    let (_, tried) = service.post("/v1/endpoints/cheap/test", &json!({})).await;
+    assert_eq!((&tried["ok"], mock.sizes().len()), (&json!(true), 0), "asked at once: {tried}");
     let job = service.submit(&small_job("cheap", 40)).await;
     let whole = async {
         while mock.sizes().iter().sum::<usize>() < 40 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(WITHIN, whole).await.expect("every prompt gets into a batch");
+    timeout(WITHIN, whole).await.expect("every prompt gets into a batch");
     let before = mock.sizes();
     service.kill().await;
     // While nobody is there, the first batch expires half way and the others end well.
@@ -50,4 +58,34 @@ async fn a_batch_that_outlives_its_maker_is_paid_for_once() {
     let asked: usize = mock.sizes().iter().sum();
     assert_eq!(asked, 40 + expired, "{before:?}, then {:?}", mock.sizes());
     assert_eq!(ended["usage"]["prompt_tokens"], 7 * 40, "{ended}");
+}
+
+/// What the other test's provider is worth: the openai package finds in it what its types promise.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openai_package_takes_the_mock_for_the_real_one() {
+    let mock = BatchMock::start(KEY, vec![End::Completed]).await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join("batch_client.py");
+    let mut client = Command::new(environment::python())
+        .arg(script)
+        .arg(mock.base_url())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("starting the client");
+    let mut stdin = client.stdin.take().expect("a pipe");
+    stdin.write_all(KEY.as_bytes()).await.expect("handing the key over");
+    drop(stdin);
+    let done = timeout(WITHIN, client.wait_with_output()).await.expect("the client ends");
+    let done = done.expect("running the client");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let seen: Value = serde_json::from_slice(&done.stdout).expect("the client's findings");
+    assert_eq!(seen["status"], "completed", "{seen}");
+    assert_eq!(seen["texts"], json!(["answer to prompt 0", "answer to prompt 1"]));
+    assert_eq!(seen["unknown_field"], 400, "{seen}");
+    assert_eq!((&seen["found"], &seen["listed"]), (&json!(true), &json!(true)), "{seen}");
+    assert_eq!(seen["twice"], json!(["failed", "duplicate_custom_id", 2]));
+    assert!(seen["purpose"].as_str().unwrap().contains("purpose"), "{seen}");
+    assert!(seen["window"].as_str().unwrap().contains("24h"), "{seen}");
 }

@@ -128,6 +128,13 @@ impl State {
                 }
                 Err(fault) => self.refuse(400, fault),
             },
+            ("POST", ["chat", "completions"]) => {
+                let body: Value = serde_json::from_str(body).unwrap_or_default();
+                match rules::chat_fault(&body) {
+                    Some(fault) => self.refuse(400, fault),
+                    None => (200, completion(&body).to_string(), None),
+                }
+            }
             ("POST", ["batches"]) => self.make(body),
             ("GET", ["batches"]) => self.list(target),
             ("GET", ["batches", id]) => {
@@ -258,14 +265,9 @@ impl State {
         let lines = &self.batches[number];
         let mut file = String::new();
         for (at, line) in lines.iter().enumerate().rev() {
-            let content = line["body"]["messages"][0]["content"].as_str().unwrap_or_default();
-            let good = json!({"status_code": 200, "request_id": "r", "body": {
-                "id": "chatcmpl-1", "object": "chat.completion", "created": 1,
-                "model": line["body"]["model"],
-                "choices": [{"index": 0, "finish_reason": "stop", "logprobs": null,
-                             "message": {"role": "assistant", "refusal": null,
-                                         "content": format!("answer to {content}")}}],
-                "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}});
+            let good = json!({
+                "status_code": 200, "request_id": "r", "body": completion(&line["body"])
+            });
             let refused = |status: u16, body: Value| json!({"status_code": status, "request_id": "r", "body": body});
             let fault = rules::chat_fault(&line["body"]);
             let (response, error, is_error) = match (self.end(number), fault) {
@@ -292,6 +294,18 @@ impl State {
     }
 }
 
+/// The answer to a chat.
+fn completion(body: &Value) -> Value {
+    let content = body["messages"][0]["content"].as_str().unwrap_or_default();
+    json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"],
+        "choices": [{"index": 0, "finish_reason": "stop", "logprobs": null,
+                     "message": {"role": "assistant", "refusal": null,
+                                 "content": format!("answer to {content}")}}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    })
+}
+
 async fn read_request(stream: &mut TcpStream) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     loop {
@@ -299,7 +313,15 @@ async fn read_request(stream: &mut TcpStream) -> Option<(String, String)> {
         let read = stream.read(&mut piece).await.ok().filter(|read| *read > 0)?;
         bytes.extend_from_slice(&piece[..read]);
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        // Names of headers mean the same in any case.
+        let head: Vec<String> = String::from_utf8_lossy(&bytes[..end])
+            .lines()
+            .map(|line| match line.split_once(": ") {
+                Some((name, value)) => format!("{}: {value}", name.to_ascii_lowercase()),
+                None => line.to_owned(),
+            })
+            .collect();
+        let head = head.join("\n");
         let length = head
             .lines()
             .find_map(|line| line.strip_prefix("content-length: "))
