@@ -66,13 +66,30 @@ impl Backends {
     /// # Errors
     /// In words for people; never holds the endpoint's key.
     pub(crate) async fn make(&self, name: &Slug) -> Result<SharedBackend, String> {
+        self.made(name, true).await
+    }
+
+    /// The same for somebody who waits for one answer: where a batch would take a day, the same
+    /// model is asked at once, at the full price.
+    ///
+    /// # Errors
+    /// As [`make`](Self::make).
+    pub(crate) async fn make_to_try(&self, name: &Slug) -> Result<SharedBackend, String> {
+        self.made(name, false).await
+    }
+
+    async fn made(&self, name: &Slug, has_time: bool) -> Result<SharedBackend, String> {
         let endpoint = answered(|| endpoints::get(&self.db, name)).await?;
         if endpoint.spec.kind == EndpointKind::Local {
             return self.local.clone().ok_or_else(|| {
                 endpoint.message.unwrap_or_else(|| "not in this process".to_owned())
             });
         }
+        let is_batch = endpoint.spec.kind == EndpointKind::OpenaiBatch;
+        // What is made for a trial of a batch endpoint is not what jobs go on with.
+        let is_kept = has_time || !is_batch;
         if let Some(made) = self.lock().get(&endpoint.id)
+            && is_kept
             && made.revision == endpoint.revision
         {
             return Ok(Arc::clone(&made.backend));
@@ -80,15 +97,17 @@ impl Backends {
         let secret = answered(|| endpoints::secret(&self.db, name)).await?;
         let config = OpenAiConfig::from_spec(&endpoint.spec, secret.map(Secret::new));
         let (client, ambient) = (self.client.clone(), self.ambient.clone());
-        let made: Result<SharedBackend, _> = if endpoint.spec.kind == EndpointKind::OpenaiBatch {
+        let made: Result<SharedBackend, _> = if is_batch && has_time {
             let journal = Arc::new(Journal::new(self.db.clone(), endpoint.id));
             BatchBackend::new(config, client, ambient, journal).map(|made| Arc::new(made) as _)
         } else {
             OpenAiBackend::new(config, client, ambient).map(|made| Arc::new(made) as _)
         };
         let backend = made.map_err(|error| error.to_string())?;
-        let (name, revision) = (name.clone(), endpoint.revision);
-        self.lock().insert(endpoint.id, Made { name, revision, backend: Arc::clone(&backend) });
+        if is_kept {
+            let (name, revision) = (name.clone(), endpoint.revision);
+            self.lock().insert(endpoint.id, Made { name, revision, backend: Arc::clone(&backend) });
+        }
         Ok(backend)
     }
 

@@ -154,7 +154,7 @@ fn factory(backends: &Backends) -> BackendFactory {
     let backends = backends.clone();
     Arc::new(move |name| {
         let backends = backends.clone();
-        Box::pin(async move { backends.make(&name).await })
+        Box::pin(async move { backends.make_to_try(&name).await })
     })
 }
 
