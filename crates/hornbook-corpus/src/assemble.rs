@@ -33,6 +33,9 @@ pub struct SeedOrigin {
 pub struct AssembleRequest<'a> {
     /// The job's pinned spec.
     pub spec: &'a PinnedJobSpec,
+    /// Says by number which accepted documents belong to the corpus; the others are passed over and
+    /// counted nowhere.
+    pub takes: &'a dyn Fn(u64) -> bool,
     /// Segments in any order; their ranges must not overlap.
     pub segments: Vec<Segment>,
     /// `prompts`, `failed` and `rejected` of the job; the rest is counted here, so that it adds up.
@@ -134,6 +137,9 @@ fn take_row(
     dedup: &mut Dedup,
     shards: &mut ShardWriter,
 ) -> Result<(), AssembleError> {
+    if !(request.takes)(row.seq) {
+        return Ok(());
+    }
     let funnel = &mut tally.funnel;
     funnel.accepted += 1;
     // Near deduplication keeps at most what exact deduplication keeps.

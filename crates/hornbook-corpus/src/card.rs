@@ -190,6 +190,9 @@ fn stages(out: &mut String, funnel: &RowFunnel) {
         }
     }
     line!(out, "| accepted | {} |", funnel.accepted);
+    for (line, count) in &funnel.shortfall {
+        line!(out, "| asked for and not had: {} | {count} |", markdown(line));
+    }
     for (reason, count) in &funnel.dropped {
         line!(out, "| dropped: {} | {count} |", markdown(reason));
     }

@@ -41,6 +41,7 @@ fn spec(name: &str) -> PinnedJobSpec {
             template: "story@1".parse().unwrap(),
             audience: "toddler@1".parse().unwrap(),
             prompts: 100,
+            quota: None,
             template_spec: TemplateSpec {
                 format: "story".parse().unwrap(),
                 output: OutputKind::Text,
@@ -117,6 +118,7 @@ fn run() -> ManifestRun {
         submitted_at: datetime!(2026-01-01 00:00 UTC),
         assembled_at: datetime!(2026-01-02 00:00 UTC),
         usage: Usage::default(),
+        surplus: 0,
         labels: Map::new(),
     }
 }
@@ -132,6 +134,7 @@ fn request(spec: &PinnedJobSpec, segments: Vec<Segment>) -> AssembleRequest<'_> 
         instruction_set: Some("portable f32".to_owned()),
         run: run(),
         limits: ShardLimits { text_bytes: 700, row_group_bytes: 400 },
+        takes: &|_| true,
         keep_going: &|| true,
     }
 }

@@ -141,7 +141,10 @@ pub async fn fail(db: &Db, key: &AssemblyKey, message: &str) -> Result<JobState,
 /// A job under lock whose assembly lease is held.
 pub(crate) struct LockedClaim {
     pub(crate) state: JobState,
-    pub(crate) failed: i64,
+    /// True when some prompts failed or did not end, or too few documents were accepted.
+    pub(crate) has_errors: bool,
+    /// Why it ended early, if it did.
+    pub(crate) error: Option<(String, String)>,
     /// True when nothing was asked since, so that what was claimed decides how the job ends.
     pub(crate) newest: bool,
 }
@@ -150,17 +153,31 @@ pub(crate) async fn lock_claimed(
     tx: &mut PgConnection,
     key: &AssemblyKey,
 ) -> Result<LockedClaim, DbError> {
-    let (state, failed, newest): (String, i64, bool) = sqlx::query_as(
-        "SELECT state, failed, assembly_claimed = assembly_request FROM jobs
+    type Row = (String, bool, i64, i64, Option<String>, Option<String>, bool);
+    let (state, has_errors, met, wanted, code, message, newest): Row = sqlx::query_as(
+        "SELECT state, failed > 0 OR accepted + rejected + failed + skipped < total, q.met, q.wanted,
+                error_code, error_message, assembly_claimed = assembly_request
+           FROM jobs CROSS JOIN LATERAL (
+                SELECT coalesce(sum(least(u.a, u.q)), 0)::bigint AS met, coalesce(sum(u.q), 0)::bigint AS wanted
+                  FROM unnest(jobs.quotas, jobs.line_accepted) AS u (q, a)) AS q
           WHERE id = $1 AND assembly_token = $2 AND assembly_expires_at > clock_timestamp()
-            AND deleting_at IS NULL FOR NO KEY UPDATE",
+            AND deleting_at IS NULL FOR NO KEY UPDATE OF jobs",
     )
     .bind(key.job_id)
     .bind(key.token)
     .fetch_optional(tx)
     .await?
     .ok_or(DbError::Fenced)?;
-    Ok(LockedClaim { state: jobs::parse_state(&state)?, failed, newest })
+    let short = (met < wanted).then(|| {
+        let message = format!("{met} of {wanted} documents that were asked for were accepted");
+        (jobs::QUOTA_SHORT.to_owned(), message)
+    });
+    Ok(LockedClaim {
+        state: jobs::parse_state(&state)?,
+        has_errors: has_errors || short.is_some(),
+        error: code.zip(message).or(short),
+        newest,
+    })
 }
 
 /// Ends the request that was claimed last; the job's row is locked.

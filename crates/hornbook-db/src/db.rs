@@ -15,6 +15,7 @@ use crate::{DbError, SecretKey, limits};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "init", include_str!("../../../migrations/0001_init.sql")),
     (2, "shares_and_fairness", include_str!("../../../migrations/0002_shares_and_fairness.sql")),
+    (3, "budgets_and_quotas", include_str!("../../../migrations/0003_budgets_and_quotas.sql")),
     (5, "presets", include_str!("../../../migrations/0005_presets.sql")),
     (6, "batches", include_str!("../../../migrations/0006_batches.sql")),
 ];

@@ -47,6 +47,12 @@ pub enum Conflict {
         /// Where the job stands.
         found: JobState,
     },
+    /// The job has used up its budget, so it cannot go on before that is raised.
+    #[error("the job has used up its budget; raise it first")]
+    BudgetSpent {
+        /// Where the job stands.
+        found: JobState,
+    },
     /// The version that the caller knew is not the latest.
     #[error("stale version; the latest is {latest}")]
     Stale {

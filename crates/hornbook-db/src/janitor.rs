@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::{Db, DbError, idempotency, jobs, keys, limits};
+use crate::{Db, DbError, budgets, idempotency, jobs, keys, limits};
 
 /// What one sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub async fn sweep(db: &Db) -> Result<Swept, DbError> {
         swept.jobs += u64::from(before != after);
     }
     keys::warn_spent(db).await?;
+    swept.jobs += budgets::enforce(db).await?;
     swept.keys = idempotency::purge(db).await?;
     swept.workers =
         sqlx::query("DELETE FROM workers WHERE heartbeat_at < now() - make_interval(hours => $1)")
@@ -69,11 +70,11 @@ async fn free_expired(db: &Db) -> Result<u64, DbError> {
 /// Jobs from whose chunks it follows that they should be in another state.
 async fn unsettled(db: &Db) -> Result<Vec<Uuid>, DbError> {
     Ok(sqlx::query_scalar(
-        "SELECT id FROM jobs AS j WHERE state IN ('queued', 'running', 'cancelling')
-            AND CASE WHEN state = 'cancelling' THEN NOT EXISTS (
+        "SELECT id FROM jobs AS j WHERE (state IN ('queued', 'running', 'cancelling') OR finishing)
+            AND CASE WHEN state = 'cancelling' OR finishing THEN NOT EXISTS (
                     SELECT FROM job_chunks AS c WHERE c.job_id = j.id AND c.state = 'leased'
                        AND c.lease_expires_at > clock_timestamp())
-                ELSE accepted + rejected + failed >= total END
+                ELSE accepted + rejected + failed + skipped >= total END
           ORDER BY id LIMIT $1",
     )
     .bind(limits::SWEEP_CHUNKS)

@@ -11,6 +11,7 @@
 //! | [`endpoints`] | who completes prompts; keys sealed with a [`SecretKey`] |
 //! | [`batches`] | what was sent off to be answered within a day, and must be found again |
 //! | [`jobs`] | submit, look, pause, resume, cancel, retry, delete |
+//! | [`budgets`] | what a job may cost, in slices that workers lease |
 //! | [`chunks`], [`leases`] | who works on which prompts |
 //! | [`shares`] | what each worker may use of an endpoint's limits |
 //! | [`documents`] | store finished documents in fenced groups; read pages of them |
@@ -25,6 +26,7 @@
 pub mod assembly;
 pub mod audiences;
 pub mod batches;
+pub mod budgets;
 pub mod catalog;
 pub mod chunks;
 mod convert;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use hornbook_types::limits::PROMPTS_PER_JOB;
 use hornbook_types::{
-    AudienceSpec, FieldError, Invalid, JobSpec, OutputKind, Pinned, PinnedJobSpec, PinnedLine,
-    TemplateSpec,
+    AudienceSpec, FieldError, Invalid, JobSpec, LineQuota, OutputKind, Pinned, PinnedJobSpec,
+    PinnedLine, TemplateSpec,
 };
 
-use crate::{CompiledTemplate, prompts_per_line};
+use crate::shares::weights;
+use crate::{CompiledTemplate, Plan, prompts_per_line};
 
 /// What a job's `seeds` turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,25 +54,27 @@ pub fn pin(
     for (index, line) in lines.iter().enumerate() {
         check_line(index, line, seed_set, &mut faults);
     }
-    let prompts = prompts(spec, seed_set, &mut faults);
+    let amounts = amounts(spec, seed_set, &mut faults);
     Invalid::from_faults(faults)?;
     let lines: Vec<PinnedLine> = lines
         .iter()
-        .zip(&prompts)
-        .map(|(line, &prompts)| PinnedLine {
+        .zip(&amounts)
+        .map(|(line, &(prompts, quota))| PinnedLine {
             template: line.template.clone(),
             audience: line.audience.clone(),
             prompts,
+            quota,
             template_spec: line.template_spec.clone(),
             audience_spec: line.audience_spec.clone(),
         })
         .collect();
-    Ok(PinnedJobSpec {
+    let total = spec.candidates().unwrap_or_else(|| lines.iter().map(|line| line.prompts).sum());
+    let mut pinned = PinnedJobSpec {
         name: spec.name.clone(),
         seed_set: seed_set.pinned.clone(),
         seeds: seed_set.count,
         lines,
-        total: prompts.iter().sum(),
+        total,
         paired: spec.paired,
         sampling: spec.sampling.clone(),
         endpoints: spec.endpoints.clone(),
@@ -80,7 +83,15 @@ pub fn pin(
         priority: spec.priority,
         weight: spec.weight,
         metadata: spec.metadata.clone(),
-    })
+    };
+    if spec.accepted.is_some() {
+        let plan =
+            Plan::new(&pinned).ok_or_else(|| Invalid::at("/accepted", "plans no prompts"))?;
+        for (index, line) in pinned.lines.iter_mut().enumerate() {
+            line.prompts = plan.prompts_below(index, total);
+        }
+    }
+    Ok(pinned)
 }
 
 fn check_line(
@@ -115,11 +126,21 @@ fn check_line(
     }
 }
 
-/// How many prompts each line gets.
-fn prompts(spec: &JobSpec, seed_set: &ResolvedSeedSet, faults: &mut Vec<FieldError>) -> Vec<u64> {
+/// How many prompts each line gets, or how many accepted documents it is to give.
+fn amounts(
+    spec: &JobSpec,
+    seed_set: &ResolvedSeedSet,
+    faults: &mut Vec<FieldError>,
+) -> Vec<(u64, Option<LineQuota>)> {
+    let shares: Vec<f64> = spec.recipe.iter().map(|line| line.share.unwrap_or(1.0)).collect();
+    if let Some(wanted) = spec.accepted {
+        let quotas = prompts_per_line(wanted, &shares).into_iter().zip(weights(&shares));
+        return quotas
+            .map(|(accepted, weight)| (0, Some(LineQuota { accepted, weight })))
+            .collect();
+    }
     if let Some(total) = spec.documents {
-        let shares: Vec<f64> = spec.recipe.iter().map(|line| line.share.unwrap_or(1.0)).collect();
-        return prompts_per_line(total, &shares);
+        return prompts_per_line(total, &shares).into_iter().map(|count| (count, None)).collect();
     }
     let lines = spec.recipe.len() as u64;
     let total = seed_set.count.saturating_mul(lines);
@@ -133,5 +154,5 @@ fn prompts(spec: &JobSpec, seed_set: &ResolvedSeedSet, faults: &mut Vec<FieldErr
             ),
         ));
     }
-    vec![seed_set.count; spec.recipe.len()]
+    vec![(seed_set.count, None); spec.recipe.len()]
 }

@@ -6,6 +6,9 @@
 //! prefix its count is within 1/2 + L/2 x its share of exact, L being the number of lines
 //! (within one wherever no line has more than the average share).
 //!
+//! A job that asks for accepted documents takes the lines' shares in millionths for n_i: the order
+//! is the same for any number of prompts, and its total only says where the plan must end.
+//!
 //! The k-th prompt of a line takes the seed at place k mod S of a permutation of the S seeds,
 //! keyed by job seed, line and k div S; a paired job leaves the line out of the key.
 
@@ -49,7 +52,11 @@ impl Plan {
     /// The plan of a pinned job; `None` for one without seeds or prompts, which no job that
     /// [`crate::pin()`] made can be.
     pub fn new(spec: &PinnedJobSpec) -> Option<Self> {
-        let weights: Vec<u64> = spec.lines.iter().map(|line| line.prompts).collect();
+        let weights: Vec<u64> = spec
+            .lines
+            .iter()
+            .map(|line| line.quota.map_or(line.prompts, |quota| quota.weight))
+            .collect();
         let weight_sum = weights.iter().try_fold(0u64, |sum, &weight| sum.checked_add(weight))?;
         // Keeps every product below in 128 bits with room to spare.
         if weight_sum == 0 || weight_sum > u64::MAX >> 8 || spec.seeds == 0 {
@@ -90,6 +97,20 @@ impl Plan {
     /// The `seq` of line `line`'s `k`-th prompt; `None` when that line has no prompts.
     pub fn seq_of(&self, line: usize, k: u64) -> Option<u64> {
         self.weights.get(line).filter(|&&weight| weight > 0).map(|_| self.rank(line, k))
+    }
+
+    /// How many prompts of line `line` stand before `seq`.
+    pub fn prompts_below(&self, line: usize, seq: u64) -> u64 {
+        if self.weights.get(line).is_none_or(|&weight| weight == 0) {
+            return 0;
+        }
+        // A line's k-th prompt stands at k or later, so at most `seq` of them stand before it.
+        let (mut low, mut high) = (0, seq);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.rank(line, middle) < seq { low = middle + 1 } else { high = middle }
+        }
+        low
     }
 
     /// The seed that line `line`'s `k`-th prompt takes.

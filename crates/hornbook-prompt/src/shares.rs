@@ -4,7 +4,7 @@
 const MILLIONTHS: f64 = 1_000_000.0;
 
 /// The weights behind shares: millionths of their sum, at least one each.
-fn weights(shares: &[f64]) -> Vec<u64> {
+pub(crate) fn weights(shares: &[f64]) -> Vec<u64> {
     let sum: f64 = shares.iter().sum();
     shares
         .iter()

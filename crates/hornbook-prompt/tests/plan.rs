@@ -256,3 +256,41 @@ fn prompts_follow_the_plan() {
     }
     assert_eq!(estimate_tokens("12345"), 2);
 }
+
+#[test]
+fn accepted_quotas_leave_the_order_to_shares_alone() {
+    let lines = vec![line("story@2", "{{ seed.topic }}"); 3];
+    let with = |wanted: u64, extra: serde_json::Value| {
+        let mut amount = json!({"accepted": wanted});
+        amount.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let mut spec = job(3, amount);
+        for (line, share) in spec.recipe.iter_mut().zip([0.5, 0.3, 0.2]) {
+            line.share = Some(share);
+        }
+        pin(&spec, &seeds(120), &lines)
+    };
+    let small = with(10, json!({})).unwrap();
+    assert_eq!(small.quotas(), Some(vec![5, 3, 2]));
+    assert_eq!(small.total, 30, "three candidates for each");
+    assert_eq!(small.lines.iter().map(|line| line.prompts).collect::<Vec<_>>(), [15, 9, 6]);
+    let large = with(1_000, json!({"max_candidates": 1_001})).unwrap();
+    assert_eq!(large.quotas(), Some(vec![500, 300, 200]));
+    assert_eq!(large.lines.iter().map(|line| line.prompts).sum::<u64>(), 1_001);
+    let (few, many) = (Plan::new(&small).unwrap(), Plan::new(&large).unwrap());
+    for seq in 0..5_000 {
+        assert_eq!(few.at(seq), many.at(seq));
+        for line in 0..3 {
+            let below = (0..seq.min(100)).filter(|&s| few.at(s).line == line).count() as u64;
+            assert!(seq > 100 || few.prompts_below(line, seq) == below);
+        }
+    }
+    for (amount, pointer) in [
+        (json!({"accepted": 0}), "/accepted"),
+        (json!({"accepted": 5, "documents": 5}), "/documents"),
+        (json!({"accepted": 5, "max_candidates": 4}), "/max_candidates"),
+        (json!({"max_candidates": 4}), "/max_candidates"),
+    ] {
+        let refused = pin(&job(3, amount.clone()), &seeds(120), &lines).unwrap_err();
+        assert_eq!(refused.0[0].pointer, pointer, "{amount}");
+    }
+}

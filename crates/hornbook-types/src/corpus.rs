@@ -108,6 +108,9 @@ pub struct RowFunnel {
     pub rejected: BTreeMap<String, u64>,
     /// Documents that passed every gate.
     pub accepted: u64,
+    /// Accepted documents that were asked for and that no prompt gave, by template and audience.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shortfall: BTreeMap<String, u64>,
     /// Documents dropped at assembly, by reason.
     pub dropped: BTreeMap<String, u64>,
     /// Rows of the corpus: `accepted` less everything dropped.
@@ -131,6 +134,9 @@ pub struct ManifestRun {
     pub assembled_at: OffsetDateTime,
     /// Tokens that the whole job used, rejected documents included.
     pub usage: Usage,
+    /// Accepted documents that are not in the corpus because their line's quota was met without them.
+    #[serde(default)]
+    pub surplus: u64,
     /// The user's own labels and whatever else is about this run alone.
     #[schema(value_type = Object)]
     pub labels: Map<String, Value>,

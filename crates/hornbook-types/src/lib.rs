@@ -39,11 +39,13 @@ pub use gate::{GatePreset, GateSpec, Looped, Reason, Truncated};
 pub use hash::mix;
 pub use id::{Pinned, Reference, Slug};
 pub use invalid::{FieldError, Invalid};
-pub use job::{Budget, JobSpec, PinnedJobSpec, PinnedLine, RecipeLine, SeedSource};
+pub use job::{
+    Budget, BudgetEnd, JobSpec, LineQuota, PinnedJobSpec, PinnedLine, RecipeLine, SeedSource,
+};
 pub use key::{KeyQuota, Scope};
 pub use response_format::{NamedSchema, ResponseFormat};
 pub use sampling::{JobSeed, Sampling};
 pub use seed::SeedRecord;
 pub use state::{JobAction, JobState};
-pub use stats::{Cell, Counts, ErrorCount};
+pub use stats::{Cell, Counts, EndpointUsage, ErrorCount, QuotaProgress, UsageTotals};
 pub use template::{OutputKind, TemplateSpec};

@@ -18,6 +18,10 @@ pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 pub const RECIPE_LINES: usize = 256;
 /// Most prompts in one job; keeps positions exact in 64-bit arithmetic.
 pub const PROMPTS_PER_JOB: u64 = 1_000_000_000;
+/// Prompts that one accepted document may cost unless a job says otherwise.
+pub const CANDIDATES_PER_ACCEPTED: u64 = 3;
+/// Largest money budget of one job, in US dollars.
+pub const BUDGET_USD: f64 = 1_000_000_000.0;
 /// Most endpoints that one job may name.
 pub const ENDPOINTS_PER_JOB: usize = 64;
 /// Most new tokens that one prompt may ask for.

@@ -17,10 +17,16 @@ pub struct Counts {
     pub failed: u64,
     /// Prompts leased to a worker and not ended.
     pub running: u64,
+    /// Prompts that are not sent because enough documents were accepted without them.
+    #[serde(default)]
+    pub skipped: u64,
+    /// Accepted documents beyond a line's quota; counted as accepted too, and not in the corpus.
+    #[serde(default)]
+    pub surplus: u64,
 }
 
 impl Counts {
-    /// Prompts that ended, whatever their outcome.
+    /// Prompts that were sent and ended, whatever their outcome.
     pub fn ended(&self) -> u64 {
         self.accepted + self.rejected + self.failed
     }
@@ -52,4 +58,36 @@ pub struct ErrorCount {
     pub message: String,
     /// How many prompts failed so.
     pub count: u64,
+}
+
+/// How far a job is that asks for accepted documents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct QuotaProgress {
+    /// Accepted documents that were asked for.
+    pub wanted: u64,
+    /// Those that there are, surplus left out.
+    pub met: u64,
+}
+
+/// What a job used at one endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct EndpointUsage {
+    /// Endpoint, by name.
+    pub name: String,
+    /// What it did and cost.
+    #[serde(flatten)]
+    pub totals: UsageTotals,
+}
+
+/// What an endpoint did and cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct UsageTotals {
+    /// Documents that it answered, or failed, last.
+    pub documents: u64,
+    /// Tokens of prompts.
+    pub prompt_tokens: u64,
+    /// Tokens of answers.
+    pub completion_tokens: u64,
+    /// Dollars.
+    pub usd: f64,
 }

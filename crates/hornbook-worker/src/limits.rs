@@ -71,6 +71,12 @@ pub(crate) const PACE_WINDOW_FIRST: Duration = Duration::from_millis(500);
 pub(crate) const PACE_WINDOW: Duration = Duration::from_secs(30);
 /// Longest error message that is stored with a failed document, in bytes.
 pub(crate) const ERROR_BYTES: usize = 1_024;
+/// Shortest time between two looks at what a job may still spend, and two slices of its budget.
+pub(crate) const BUDGET_LOOK: Duration = Duration::from_millis(100);
+/// Prompts that one slice of a budget should be good for, at least.
+pub(crate) const BUDGET_PROMPTS: u64 = 64;
+/// Tokens that a prompt is taken to have before any was answered.
+pub(crate) const PROMPT_TOKENS_UNKNOWN: f64 = 250.0;
 /// Rows of the first page of an export, before it is known how long documents are.
 pub(crate) const EXPORT_ROWS_FIRST: u32 = 16;
 /// Most rows of one page of an export.

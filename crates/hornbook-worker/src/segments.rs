@@ -18,7 +18,7 @@ pub(crate) struct Export<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) job: Uuid,
     pub(crate) spec_digest: &'a str,
-    /// Prompts of the job.
+    /// Prompts that chunks cover.
     pub(crate) total: u64,
     /// Stops the export between pages.
     pub(crate) halt: &'a CancellationToken,

@@ -5,7 +5,7 @@ use hornbook_types::limits::{CHUNK_PROMPTS_MAX, CHUNK_PROMPTS_MIN, LEASE_SECONDS
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Lease, LeaseKey, LeaseToken};
+use super::{Lease, LeaseKey, LeaseToken, quota};
 use crate::convert::{from_sql, to_sql};
 use crate::jobs::{Locked, enter, lock};
 use crate::{Db, DbError};
@@ -35,7 +35,7 @@ pub async fn claim(
 ) -> Result<Option<Lease>, DbError> {
     let prompts = prompts.clamp(CHUNK_PROMPTS_MIN, CHUNK_PROMPTS_MAX);
     let mut tx = db.begin().await?;
-    let Some(job) = pick(&mut tx, endpoints).await? else {
+    let Some(job) = pick(&mut tx, worker, endpoints).await? else {
         return Ok(None);
     };
     let before = lock(&mut tx, job).await?;
@@ -50,6 +50,7 @@ pub async fn claim(
         enter(&mut tx, job, JobState::Queued, JobState::Running, None).await?;
     }
     charge(&mut tx, job, endpoints, row.remaining).await?;
+    let line_accepted = quota::accepted_below(&mut tx, job, row.chunk).await?;
     tx.commit().await?;
     Ok(Some(Lease {
         key: LeaseKey { job_id: job, chunk: row.chunk, token: LeaseToken(row.lease_token) },
@@ -58,6 +59,7 @@ pub async fn claim(
         attempt: row.attempt,
         deaths: row.deaths,
         fresh,
+        line_accepted,
     }))
 }
 
@@ -65,11 +67,17 @@ pub async fn claim(
 ///
 /// One that another worker is just claiming from is waited for, and not passed over: a job of a
 /// lower priority must not slip in meanwhile. Jobs of a key whose tokens of today are spent wait.
-async fn pick(tx: &mut PgConnection, endpoints: &[String]) -> Result<Option<Uuid>, DbError> {
+/// A job with a budget is passed over by those who may spend nothing of it, and one that asks for
+/// accepted documents while as many are under way as should be enough.
+async fn pick(
+    tx: &mut PgConnection,
+    worker: Uuid,
+    endpoints: &[String],
+) -> Result<Option<Uuid>, DbError> {
     Ok(sqlx::query_scalar(
         "SELECT j.id FROM jobs AS j
           WHERE j.state IN ('queued', 'running') AND j.endpoints && $1
-            AND (j.next_seq < j.total OR EXISTS (
+            AND job_is_affordable(j, $2) AND (job_room(j) > 0 OR EXISTS (
                 SELECT FROM job_chunks AS c WHERE c.job_id = j.id AND c.state <> 'done'
                    AND (c.state = 'requeued' OR c.lease_expires_at < clock_timestamp())))
             AND (j.key_id IS NULL OR j.key_id NOT IN (SELECT s.id FROM spent_keys AS s))
@@ -77,6 +85,7 @@ async fn pick(tx: &mut PgConnection, endpoints: &[String]) -> Result<Option<Uuid
             FOR NO KEY UPDATE OF j",
     )
     .bind(endpoints)
+    .bind(worker)
     .fetch_optional(tx)
     .await?)
 }
@@ -149,7 +158,11 @@ async fn cut(
     if before.next_seq >= before.total {
         return Ok(None);
     }
-    let hi = before.next_seq.saturating_add(to_sql(prompts)).min(before.total);
+    let room = quota::room(tx, before).await?;
+    if room == 0 {
+        return Ok(None);
+    }
+    let hi = before.next_seq.saturating_add(to_sql(prompts).min(room)).min(before.total);
     let row = sqlx::query_as(
         "WITH cut AS (
              UPDATE jobs SET next_seq = $3, next_chunk = next_chunk + 1

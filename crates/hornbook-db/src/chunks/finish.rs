@@ -1,11 +1,14 @@
 //! Ending a lease: the chunk is done, or handed back.
 
 use hornbook_types::JobState;
+use serde_json::Value;
+use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::fold::{Sign, fold};
-use super::{LeaseKey, LeaseToken};
-use crate::convert::from_sql;
+use super::{LeaseKey, LeaseToken, quota};
+use crate::convert::{from_sql, to_sql};
 use crate::jobs::{lock, settle};
 use crate::{Db, DbError, keys};
 
@@ -18,15 +21,33 @@ pub enum Finished {
     Missing(u64),
 }
 
+/// What the owner of a chunk says of a job that asks for accepted documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuotaPart {
+    /// Prompts of the chunk that need no document.
+    pub skipped: u64,
+    /// Accepted documents of the chunk by recipe line.
+    pub line_accepted: Vec<u64>,
+}
+
 /// Ends a chunk whose every prompt has a document, and folds its counts into the job's.
 ///
 /// The last chunk of a running job moves it on to assembly.
 pub async fn finish(db: &Db, key: &LeaseKey) -> Result<Finished, DbError> {
+    finish_quota(db, key, None).await
+}
+
+/// Like [`finish`], for a chunk of a job that asks for accepted documents.
+pub async fn finish_quota(
+    db: &Db,
+    key: &LeaseKey,
+    part: Option<&QuotaPart>,
+) -> Result<Finished, DbError> {
     let mut tx = db.begin().await?;
     // The job before the chunk: the one order in which locks are taken.
     lock(&mut tx, key.job_id).await?;
-    let (lo, hi, counted): (i64, i64, i64) = sqlx::query_as(
-        "SELECT lo, hi, accepted + rejected + failed FROM job_chunks
+    let (lo, hi, counted, accepted): (i64, i64, i64, i64) = sqlx::query_as(
+        "SELECT lo, hi, accepted + rejected + failed, accepted FROM job_chunks
           WHERE job_id = $1 AND chunk = $2 AND state = 'leased' AND lease_token = $3
             AND lease_expires_at > clock_timestamp() FOR NO KEY UPDATE",
     )
@@ -36,39 +57,82 @@ pub async fn finish(db: &Db, key: &LeaseKey) -> Result<Finished, DbError> {
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(DbError::Fenced)?;
-    let stored: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM documents WHERE job_id = $1 AND seq >= $2 AND seq < $3",
-    )
-    .bind(key.job_id)
-    .bind(lo)
-    .bind(hi)
-    .fetch_one(&mut *tx)
-    .await?;
+    let (stored, endpoints) = used(&mut tx, key, lo, hi).await?;
     if stored != counted {
         return Err(DbError::Other(format!(
             "chunk {} counts {counted} documents and has {stored}",
             key.chunk
         )));
     }
-    if stored < hi - lo {
-        return Ok(Finished::Missing(from_sql(hi - lo - stored)));
+    let skipped = part.map_or(0, |part| to_sql(part.skipped));
+    if stored + skipped < hi - lo {
+        return Ok(Finished::Missing(from_sql(hi - lo - stored - skipped)));
+    }
+    let line_accepted: Option<Vec<i64>> =
+        part.map(|part| part.line_accepted.iter().map(|&count| to_sql(count)).collect());
+    let by_line = line_accepted.as_ref().map_or(accepted, |lines| lines.iter().sum());
+    if by_line != accepted || stored + skipped > hi - lo {
+        return Err(DbError::Other(format!(
+            "chunk {} has {accepted} accepted documents, {by_line} by line, and skips {skipped}",
+            key.chunk
+        )));
     }
     let done = sqlx::query(
         "UPDATE job_chunks SET state = 'done', deaths = 0, lease_token = NULL, lease_owner = NULL,
-                lease_expires_at = NULL
+                lease_expires_at = NULL, skipped = $4, line_accepted = $5, endpoints = $6
           WHERE job_id = $1 AND chunk = $2 AND lease_token = $3",
     )
     .bind(key.job_id)
     .bind(key.chunk)
     .bind(key.token.0)
+    .bind(skipped)
+    .bind(line_accepted)
+    .bind(endpoints)
     .execute(&mut *tx)
     .await?;
     DbError::expect_one(done.rows_affected(), "chunk")?;
     fold(&mut tx, key.job_id, key.chunk, Sign::Plus).await?;
     keys::charge(&mut tx, key.job_id, key.chunk).await?;
+    quota::close(&mut tx, key.job_id).await?;
     let state = settle(&mut tx, key.job_id).await?;
     tx.commit().await?;
     Ok(Finished::Done(state))
+}
+
+/// Documents of a chunk, and what they used by endpoint.
+///
+/// The chunk's dollars are known from its commits; what is left is to share them out among several
+/// endpoints, by their prices as they are now.
+async fn used(
+    tx: &mut PgConnection,
+    key: &LeaseKey,
+    lo: i64,
+    hi: i64,
+) -> Result<(i64, Json<Value>), DbError> {
+    Ok(sqlx::query_as(
+        "WITH used AS (
+             SELECT d.endpoint, count(*) AS n, sum(d.prompt_tokens)::bigint AS prompt,
+                    sum(d.completion_tokens)::bigint AS answer
+               FROM documents AS d WHERE d.job_id = $1 AND d.seq >= $3 AND d.seq < $4 GROUP BY d.endpoint
+         ), cost AS (
+             SELECT u.*, u.prompt * coalesce((e.price ->> 'input_per_million')::float8, 0)
+                        + u.answer * coalesce((e.price ->> 'output_per_million')::float8, 0) AS cost
+               FROM used AS u LEFT JOIN endpoints AS e ON e.name = u.endpoint
+         ), share AS (
+             SELECT c.*, CASE WHEN sum(c.cost) OVER () > 0 THEN c.cost / sum(c.cost) OVER ()
+                              ELSE 1.0 / count(*) OVER () END AS share FROM cost AS c
+         )
+         SELECT coalesce(sum(s.n), 0)::bigint,
+                coalesce(jsonb_object_agg(s.endpoint, jsonb_build_array(s.n, s.prompt, s.answer,
+                    s.share * (SELECT k.usd FROM job_chunks AS k WHERE k.job_id = $1 AND k.chunk = $2))), '{}')
+           FROM share AS s",
+    )
+    .bind(key.job_id)
+    .bind(key.chunk)
+    .bind(lo)
+    .bind(hi)
+    .fetch_one(tx)
+    .await?)
 }
 
 /// Hands a chunk back for anyone to take, without counting it as a death.

@@ -32,7 +32,11 @@ pub(crate) async fn fold(
                 rejected = j.rejected + $3 * c.rejected, failed = j.failed + $3 * c.failed,
                 prompt_tokens = j.prompt_tokens + $3 * c.prompt_tokens,
                 completion_tokens = j.completion_tokens + $3 * c.completion_tokens,
-                cached_tokens = j.cached_tokens + $3 * c.cached_tokens, usd = j.usd + $3 * c.usd
+                cached_tokens = j.cached_tokens + $3 * c.cached_tokens, usd = j.usd + $3 * c.usd,
+                skipped = j.skipped + $3 * c.skipped,
+                line_accepted = CASE WHEN c.line_accepted IS NULL THEN j.line_accepted ELSE (
+                    SELECT array_agg(coalesce(u.job, 0) + $3 * coalesce(u.chunk, 0) ORDER BY u.line)
+                      FROM unnest(j.line_accepted, c.line_accepted) WITH ORDINALITY AS u (job, chunk, line)) END
            FROM job_chunks AS c WHERE j.id = $1 AND c.job_id = $1 AND c.chunk = $2",
     )
     .bind(job)
@@ -50,6 +54,43 @@ pub(crate) async fn fold(
           WHERE c.job_id = $1 AND c.chunk = $2
          ON CONFLICT (job_id, audience, format, verdict, reason) DO UPDATE
             SET count = job_cells.count + excluded.count, tokens = job_cells.tokens + excluded.tokens",
+    )
+    .bind(job)
+    .bind(chunk)
+    .bind(factor)
+    .execute(&mut *tx)
+    .await?;
+    fold_endpoints(tx, job, chunk, factor).await
+}
+
+/// What each endpoint did goes to the job and to the endpoint's own sum, always in the order of names.
+async fn fold_endpoints(
+    tx: &mut PgConnection,
+    job: Uuid,
+    chunk: i64,
+    factor: i64,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "WITH part AS (
+             SELECT e.key AS endpoint, $3 * (e.value ->> 0)::bigint AS documents,
+                    $3 * (e.value ->> 1)::bigint AS prompt, $3 * (e.value ->> 2)::bigint AS answer,
+                    $3 * (e.value ->> 3)::float8 AS usd
+               FROM job_chunks AS c CROSS JOIN LATERAL jsonb_each(c.endpoints) AS e
+              WHERE c.job_id = $1 AND c.chunk = $2 ORDER BY e.key
+         ), total AS (
+             INSERT INTO endpoint_usage AS t (endpoint, documents, prompt_tokens, completion_tokens, usd)
+             SELECT endpoint, documents, prompt, answer, usd FROM part
+             ON CONFLICT (endpoint) DO UPDATE SET documents = t.documents + excluded.documents,
+                prompt_tokens = t.prompt_tokens + excluded.prompt_tokens,
+                completion_tokens = t.completion_tokens + excluded.completion_tokens,
+                usd = t.usd + excluded.usd
+         )
+         INSERT INTO job_endpoints AS t (job_id, endpoint, documents, prompt_tokens, completion_tokens, usd)
+         SELECT $1, endpoint, documents, prompt, answer, usd FROM part
+         ON CONFLICT (job_id, endpoint) DO UPDATE SET documents = t.documents + excluded.documents,
+            prompt_tokens = t.prompt_tokens + excluded.prompt_tokens,
+            completion_tokens = t.completion_tokens + excluded.completion_tokens,
+            usd = t.usd + excluded.usd",
     )
     .bind(job)
     .bind(chunk)

@@ -29,6 +29,17 @@ pub async fn missing(db: &Db, job: Uuid, lo: u64, hi: u64) -> Result<Vec<u64>, D
     Ok(seqs.into_iter().map(from_sql).collect())
 }
 
+/// One past the last prompt that any chunk covers; nothing beyond it has a document.
+pub async fn covered(db: &Db, job: Uuid) -> Result<u64, DbError> {
+    let hi: Option<i64> = sqlx::query_scalar(
+        "SELECT hi FROM job_chunks WHERE job_id = $1 ORDER BY chunk DESC LIMIT 1",
+    )
+    .bind(job)
+    .fetch_optional(db.pool())
+    .await?;
+    Ok(hi.map_or(0, from_sql))
+}
+
 /// Ranges whose chunks are not done, in order, ending with what no chunk covers yet.
 ///
 /// A segment may be exported when none of these touches it.

@@ -8,12 +8,14 @@ mod claim;
 mod finish;
 pub(crate) mod fold;
 mod missing;
+mod quota;
 
 use uuid::Uuid;
 
 pub use claim::claim;
-pub use finish::{Finished, finish, release};
-pub use missing::{Span, missing, open};
+pub use finish::{Finished, QuotaPart, finish, finish_quota, release};
+pub use missing::{Span, covered, missing, open};
+pub use quota::accepted_seqs;
 
 /// Names the right to one chunk; each lease ever given has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,4 +55,8 @@ pub struct Lease {
     pub deaths: i32,
     /// True for a chunk that was never leased before, so that no prompt of it can have ended yet.
     pub fresh: bool,
+    /// Accepted documents by recipe line in done chunks below this one, where the job asks for those.
+    ///
+    /// Prompts of a line that has its quota there already are not to be sent.
+    pub line_accepted: Option<Vec<u64>>,
 }

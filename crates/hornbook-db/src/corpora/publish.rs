@@ -54,11 +54,12 @@ pub async fn publish(
         .await?;
     end_request(&mut tx, key.job_id).await?;
     let state = if claim.state == JobState::Assembling && claim.newest {
-        let end = match claim.failed {
-            0 => JobState::Succeeded,
-            _ => JobState::SucceededWithErrors,
+        let end = match claim.has_errors {
+            false => JobState::Succeeded,
+            true => JobState::SucceededWithErrors,
         };
-        jobs::enter(&mut tx, key.job_id, claim.state, end, None).await?;
+        let error = claim.error.as_ref().map(|(code, message)| (code.as_str(), message.as_str()));
+        jobs::enter(&mut tx, key.job_id, claim.state, end, error).await?;
         end
     } else {
         let name = claim.state.as_str();

@@ -8,7 +8,7 @@ use hornbook_types::{Document, Slug, Verdict};
 use time::OffsetDateTime;
 
 pub use commit::commit_group;
-pub use read::{count_accepted, export_page, get, page};
+pub use read::{PromptOutcome, count_accepted, export_page, get, outcomes, page};
 pub use split::commit_group_splitting;
 
 /// Code of a document that the database refused; its row says so in place of the text.

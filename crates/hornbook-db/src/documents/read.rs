@@ -145,6 +145,42 @@ pub async fn export_page(
     rows.into_iter().map(|row| Ok(row.into_document()?.document)).collect()
 }
 
+/// What became of one prompt, without its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromptOutcome {
+    /// Number of the prompt.
+    pub seq: u64,
+    /// Accepted, rejected or failed.
+    pub verdict: Verdict,
+    /// The gate's name when rejected, the error's code when failed.
+    pub reason: String,
+}
+
+/// Up to `limit` outcomes above `after`, in order: what says which documents a quota takes.
+pub async fn outcomes(
+    db: &Db,
+    job: Uuid,
+    after: Option<u64>,
+    limit: u32,
+) -> Result<Vec<PromptOutcome>, DbError> {
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(
+        "SELECT seq, verdict, coalesce(reason, '') FROM documents
+          WHERE job_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+    )
+    .bind(job)
+    .bind(after.map_or(-1, to_sql))
+    .bind(page_rows(limit))
+    .fetch_all(db.pool())
+    .await?;
+    rows.into_iter()
+        .map(|(seq, verdict, reason)| {
+            let verdict = Verdict::parse(&verdict)
+                .ok_or_else(|| DbError::Other("stored verdict is unknown".to_owned()))?;
+            Ok(PromptOutcome { seq: from_sql(seq), verdict, reason })
+        })
+        .collect()
+}
+
 /// How many documents of `lo..hi` were accepted: what an exported segment must hold to be whole.
 pub async fn count_accepted(db: &Db, job: Uuid, lo: u64, hi: u64) -> Result<u64, DbError> {
     let count: i64 = sqlx::query_scalar(

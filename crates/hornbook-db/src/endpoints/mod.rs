@@ -6,6 +6,7 @@ mod state;
 
 use hornbook_types::{
     EndpointKind, EndpointLimits, EndpointPreset, EndpointPrice, EndpointSpec, EndpointState, Slug,
+    UsageTotals,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -41,6 +42,8 @@ pub struct Endpoint {
     pub created_at: OffsetDateTime,
     /// When it was last changed.
     pub updated_at: OffsetDateTime,
+    /// What it did and cost in all jobs, of chunks that are done.
+    pub used: UsageTotals,
 }
 
 /// What is known of a model behind an endpoint.
@@ -55,7 +58,8 @@ pub struct ModelFile {
 }
 
 const COLUMNS: &str = "id, name, kind, preset, base_url, model, limits, price, options,
-    secret IS NOT NULL AS has_secret, state, message, revision, created_at, updated_at";
+    secret IS NOT NULL AS has_secret, state, message, revision, created_at, updated_at,
+    (SELECT to_jsonb(u) FROM endpoint_usage AS u WHERE u.endpoint = endpoints.name) AS used";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -74,6 +78,7 @@ struct Row {
     revision: i64,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
+    used: Option<Json<UsageTotals>>,
 }
 
 impl Row {
@@ -106,6 +111,7 @@ impl Row {
             revision: crate::convert::from_sql(self.revision),
             created_at: self.created_at,
             updated_at: self.updated_at,
+            used: self.used.map(|used| used.0).unwrap_or_default(),
         })
     }
 }

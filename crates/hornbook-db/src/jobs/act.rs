@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::settle::want_partial;
 use super::{Job, enter, lock, settle};
-use crate::{Conflict, Db, DbError};
+use crate::{Conflict, Db, DbError, budgets};
 
 /// Sends nothing more until resumed; what is in flight finishes and is stored.
 pub async fn pause(db: &Db, id: Uuid) -> Result<Job, DbError> {
@@ -47,6 +47,10 @@ async fn change(db: &Db, id: Uuid, action: JobAction) -> Result<Job, DbError> {
     if !action.is_done_in(job.state) {
         if !job.state.allowed().contains(&action) {
             return Err(Conflict::State { found: job.state, action }.into());
+        }
+        let has_more = job.folded < job.total;
+        if action == JobAction::Resume && has_more && budgets::is_spent(&mut tx, id).await? {
+            return Err(Conflict::BudgetSpent { found: job.state }.into());
         }
         let to = match action {
             JobAction::Pause => JobState::Paused,

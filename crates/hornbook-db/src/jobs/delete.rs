@@ -105,6 +105,8 @@ pub async fn finish_purge(db: &Db, id: Uuid) -> Result<(), DbError> {
         "DELETE FROM corpora WHERE job_id = $1",
         "DELETE FROM job_chunks WHERE job_id = $1",
         "DELETE FROM job_cells WHERE job_id = $1",
+        "DELETE FROM budget_slices WHERE job_id = $1",
+        "DELETE FROM job_endpoints WHERE job_id = $1",
         "DELETE FROM job_errors WHERE job_id = $1",
         "DELETE FROM jobs WHERE id = $1",
     ] {

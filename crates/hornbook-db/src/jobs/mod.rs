@@ -13,7 +13,7 @@ mod stats;
 mod submit;
 mod transition;
 
-use hornbook_types::{Counts, ErrorCount, JobState, Usage};
+use hornbook_types::{Budget, Counts, ErrorCount, JobState, QuotaProgress, Usage};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -22,8 +22,8 @@ pub use delete::{Purge, delete, finish_purge, next_purge, purge_documents};
 pub(crate) use read::get_in;
 pub use read::{get, list, runnable, spec, state};
 pub use retry::{Retried, retry};
-pub use stats::{cells, counts, errors, pace, series};
-pub use submit::{submit, submit_as};
+pub use stats::{cells, counts, endpoints, errors, pace, series};
+pub use submit::{submit, submit_as, submit_within};
 
 pub(crate) use settle::settle;
 pub(crate) use transition::{Locked, enter, lock, parse_state};
@@ -45,11 +45,15 @@ pub struct Job {
     pub endpoints: Vec<String>,
     /// How its prompts stand.
     pub counts: Counts,
+    /// How far it is, when it asks for accepted documents.
+    pub quota: Option<QuotaProgress>,
+    /// What it may cost.
+    pub budget: Budget,
     /// Tokens used so far, those of rejected documents included.
     pub usage: Usage,
     /// Dollars spent so far, by the endpoints' prices.
     pub usd: f64,
-    /// Why it failed.
+    /// Why it failed, was paused, or is short of what was asked for.
     pub error: Option<JobError>,
     /// When it was submitted.
     pub created_at: OffsetDateTime,
@@ -65,7 +69,7 @@ pub struct Job {
     pub assembly_pending: bool,
 }
 
-/// Why a job failed.
+/// Why a job failed, was paused, or is short of what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobError {
     /// A code that programs can rely on, such as `assembly_failed`.
@@ -111,6 +115,10 @@ pub struct Tally {
 pub const EVERY_PROMPT_FAILED: &str = "every_prompt_failed";
 /// Code of a job whose corpus could not be assembled; `/retry` tries the assembly again.
 pub const ASSEMBLY_FAILED: &str = "assembly_failed";
+/// Code of a job that used up its budget: paused, or ended early.
+pub const BUDGET_SPENT: &str = "budget_spent";
+/// Code of a job whose prompts gave fewer accepted documents than were asked for.
+pub const QUOTA_SHORT: &str = "quota_short";
 
 /// `code (count): message` of the commonest errors, for the message of a job that failed.
 fn summarise(errors: &[ErrorCount]) -> String {

@@ -1,6 +1,6 @@
 //! Looking at jobs.
 
-use hornbook_types::{Counts, JobState, PinnedJobSpec, Usage};
+use hornbook_types::{Budget, BudgetEnd, Counts, JobState, PinnedJobSpec, QuotaProgress, Usage};
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -18,6 +18,8 @@ const SELECT: &str = "SELECT j.id, j.name, j.state, j.priority, j.weight, j.endp
         j.prompt_tokens + o.prompt_tokens AS prompt_tokens,
         j.completion_tokens + o.completion_tokens AS completion_tokens,
         j.cached_tokens + o.cached_tokens AS cached_tokens, j.usd + o.usd AS usd,
+        j.skipped, q.surplus, q.wanted, q.met + o.accepted AS met,
+        j.budget_tokens, j.budget_usd, j.budget_failures, j.budget_then,
         j.error_code, j.error_message, j.created_at, j.started_at, j.finished_at,
         j.last_event AS revision, k.commit_id AS corpus,
         j.assembly_request > j.assembly_done AS assembly_pending
@@ -34,6 +36,10 @@ const SELECT: &str = "SELECT j.id, j.name, j.state, j.priority, j.weight, j.endp
                coalesce(sum(c.cached_tokens), 0)::bigint AS cached_tokens,
                coalesce(sum(c.usd), 0) AS usd
           FROM job_chunks AS c WHERE c.job_id = j.id AND c.state <> 'done') AS o
+  CROSS JOIN LATERAL (
+        SELECT coalesce(sum(greatest(u.a - u.q, 0)), 0)::bigint AS surplus, sum(u.q)::bigint AS wanted,
+               sum(least(u.a, u.q))::bigint AS met
+          FROM unnest(j.quotas, j.line_accepted) AS u (q, a)) AS q
   WHERE j.deleting_at IS NULL";
 
 #[derive(sqlx::FromRow)]
@@ -53,6 +59,14 @@ pub(super) struct Row {
     completion_tokens: i64,
     cached_tokens: i64,
     usd: f64,
+    skipped: i64,
+    surplus: i64,
+    wanted: Option<i64>,
+    met: Option<i64>,
+    budget_tokens: Option<i64>,
+    budget_usd: Option<f64>,
+    budget_failures: Option<i64>,
+    budget_then: String,
     error_code: Option<String>,
     error_message: Option<String>,
     created_at: OffsetDateTime,
@@ -78,6 +92,19 @@ impl Row {
                 rejected: from_sql(self.rejected),
                 failed: from_sql(self.failed),
                 running: from_sql(self.running),
+                skipped: from_sql(self.skipped),
+                surplus: from_sql(self.surplus),
+            },
+            quota: self.wanted.map(|wanted| QuotaProgress {
+                wanted: from_sql(wanted),
+                met: from_sql(self.met.unwrap_or_default().min(wanted)),
+            }),
+            budget: Budget {
+                tokens: self.budget_tokens.map(from_sql),
+                usd: self.budget_usd,
+                failures: self.budget_failures.map(from_sql),
+                then: BudgetEnd::parse(&self.budget_then)
+                    .ok_or_else(|| DbError::Other("stored budget end is unknown".to_owned()))?,
             },
             usage: Usage {
                 prompt_tokens: from_sql(self.prompt_tokens),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{ASSEMBLY_FAILED, Locked, enter, lock};
 use crate::chunks::fold::{Sign, fold};
-use crate::{Conflict, Db, DbError};
+use crate::{Conflict, Db, DbError, budgets};
 
 /// What a retry set going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub async fn retry(db: &Db, id: Uuid, codes: Option<&[String]>) -> Result<Retrie
         enter(&mut tx, id, job.state, JobState::Assembling, None).await?;
         tx.commit().await?;
         return Ok(Retried { requeued: 0, state: JobState::Assembling });
+    }
+    if budgets::is_spent(&mut tx, id).await? {
+        return Err(Conflict::BudgetSpent { found: job.state }.into());
     }
     tx.rollback().await?;
 
@@ -126,7 +129,7 @@ async fn recount(
          )
          UPDATE job_chunks AS c SET state = 'requeued', attempt = attempt + 1, deaths = 0,
                 lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL,
-                accepted = s.accepted, rejected = s.rejected, failed = s.failed, cells = s.cells
+                accepted = s.accepted, rejected = s.rejected, failed = s.failed, cells = s.cells, skipped = 0
            FROM sums AS s WHERE c.job_id = $1 AND c.chunk = $2",
     )
     .bind(id)

@@ -11,12 +11,13 @@ use crate::{DbError, limits};
 ///
 /// Takes the lock on the job, so the caller must not hold one on a chunk of it.
 /// - `queued` or `running` with every prompt ended: `assembling`, or `failed` when each of them failed.
+/// - `paused` to be finished, with no lease left: `assembling`.
 /// - `cancelling` with no lease left: `cancelled`, and what was accepted is assembled.
 pub(crate) async fn settle(tx: &mut PgConnection, id: Uuid) -> Result<JobState, DbError> {
     let job = lock(tx, id).await?;
     match job.state {
         JobState::Queued | JobState::Running if job.folded >= job.total => {
-            if job.failed < job.total {
+            if job.failed < job.total - job.skipped {
                 enter(tx, id, job.state, JobState::Assembling, None).await?;
                 return Ok(JobState::Assembling);
             }
@@ -25,6 +26,18 @@ pub(crate) async fn settle(tx: &mut PgConnection, id: Uuid) -> Result<JobState, 
             let error = Some((EVERY_PROMPT_FAILED, message.as_str()));
             enter(tx, id, job.state, JobState::Failed, error).await?;
             Ok(JobState::Failed)
+        }
+        JobState::Paused if job.finishing && !has_leases(tx, id).await? => {
+            let error: Option<(String, String)> = sqlx::query_as(
+                "SELECT error_code, error_message FROM jobs
+                  WHERE id = $1 AND error_code IS NOT NULL AND error_message IS NOT NULL",
+            )
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?;
+            let error = error.as_ref().map(|(code, message)| (code.as_str(), message.as_str()));
+            enter(tx, id, job.state, JobState::Assembling, error).await?;
+            Ok(JobState::Assembling)
         }
         JobState::Cancelling if !has_leases(tx, id).await? => {
             enter(tx, id, job.state, JobState::Cancelled, None).await?;

@@ -1,6 +1,6 @@
 //! Counts of a job's documents: sums over done chunks, plus what the open ones hold.
 
-use hornbook_types::{Cell, ErrorCount, Slug, Verdict};
+use hornbook_types::{Cell, EndpointUsage, ErrorCount, Slug, UsageTotals, Verdict};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -82,6 +82,29 @@ pub(crate) async fn errors_in(
     Ok(rows
         .into_iter()
         .map(|(code, message, count)| ErrorCount { code, message, count: from_sql(count) })
+        .collect())
+}
+
+/// What a job used at each endpoint, in the order of their names; sums over chunks that are done.
+pub async fn endpoints(db: &Db, id: Uuid) -> Result<Vec<EndpointUsage>, DbError> {
+    let rows: Vec<(String, i64, i64, i64, f64)> = sqlx::query_as(
+        "SELECT endpoint, documents, prompt_tokens, completion_tokens, usd FROM job_endpoints
+          WHERE job_id = $1 AND documents > 0 ORDER BY endpoint",
+    )
+    .bind(id)
+    .fetch_all(db.pool())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(name, documents, prompt_tokens, completion_tokens, usd)| EndpointUsage {
+            name,
+            totals: UsageTotals {
+                documents: from_sql(documents),
+                prompt_tokens: from_sql(prompt_tokens),
+                completion_tokens: from_sql(completion_tokens),
+                usd,
+            },
+        })
         .collect())
 }
 

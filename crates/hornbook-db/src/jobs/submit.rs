@@ -1,6 +1,6 @@
 //! Submitting a job.
 
-use hornbook_types::PinnedJobSpec;
+use hornbook_types::{Budget, PinnedJobSpec};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -15,15 +15,29 @@ pub async fn submit(db: &Db, id: Uuid, spec: &PinnedJobSpec) -> Result<(), DbErr
 }
 
 /// The same for the holder of an API key, within that key's quotas.
-///
-/// A quota that the job would exceed is [`DbError::Quota`], and nothing is stored. Jobs of one key
-/// are submitted one after the other, so that two at once cannot both take what is left.
 pub async fn submit_as(
     db: &Db,
     id: Uuid,
     spec: &PinnedJobSpec,
     key: Option<&str>,
 ) -> Result<(), DbError> {
+    submit_within(db, id, spec, &Budget::default(), key).await
+}
+
+/// The same with a bound on what the job may cost.
+///
+/// A quota that the job would exceed is [`DbError::Quota`], and nothing is stored. Jobs of one key
+/// are submitted one after the other, so that two at once cannot both take what is left.
+pub async fn submit_within(
+    db: &Db,
+    id: Uuid,
+    spec: &PinnedJobSpec,
+    budget: &Budget,
+    key: Option<&str>,
+) -> Result<(), DbError> {
+    let quotas: Option<Vec<i64>> =
+        spec.quotas().map(|lines| lines.into_iter().map(to_sql).collect());
+    let line_accepted: Option<Vec<i64>> = quotas.as_ref().map(|lines| vec![0; lines.len()]);
     let endpoints: Vec<&str> = spec.endpoints.iter().map(|name| name.as_str()).collect();
     let mut tx = db.begin().await?;
     if let Some(key) = key {
@@ -33,8 +47,10 @@ pub async fn submit_as(
     // to come to the same number of prompts nor keeps them waiting.
     sqlx::query(
         "INSERT INTO jobs (id, name, state, spec, endpoints, priority, total, weight, key_id,
+                quotas, line_accepted, budget_tokens, budget_usd, budget_failures, budget_then,
                 vtime, last_event)
-         SELECT $1, $2, 'queued', $3, $4, $5, $6, $7, $8, coalesce(min(o.vtime), 0), 1
+         SELECT $1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+                coalesce(min(o.vtime), 0), 1
            FROM jobs AS o WHERE o.state IN ('queued', 'running')",
     )
     .bind(id)
@@ -45,6 +61,12 @@ pub async fn submit_as(
     .bind(to_sql(spec.total))
     .bind(spec.weight)
     .bind(key)
+    .bind(quotas)
+    .bind(line_accepted)
+    .bind(budget.tokens.map(to_sql))
+    .bind(budget.usd)
+    .bind(budget.failures.map(to_sql))
+    .bind(budget.then.as_str())
     .execute(&mut *tx)
     .await?;
     sqlx::query(

@@ -13,12 +13,17 @@ pub(crate) struct Locked {
     pub(crate) state: JobState,
     pub(crate) started: bool,
     pub(crate) deleting: bool,
-    /// Prompts that ended in chunks that are done.
+    /// Prompts that ended in chunks that are done, or need no document.
     pub(crate) folded: i64,
     pub(crate) failed: i64,
+    pub(crate) skipped: i64,
     pub(crate) total: i64,
     pub(crate) next_seq: i64,
     pub(crate) error_code: Option<String>,
+    /// It asks for accepted documents.
+    pub(crate) has_quotas: bool,
+    /// Its budget is spent, and it is to be assembled when nothing of it is leased any more.
+    pub(crate) finishing: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -28,16 +33,20 @@ struct Row {
     deleting: bool,
     folded: i64,
     failed: i64,
+    skipped: i64,
     total: i64,
     next_seq: i64,
     error_code: Option<String>,
+    has_quotas: bool,
+    finishing: bool,
 }
 
 /// Locks a job's row until the transaction ends.
 pub(crate) async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<Locked, DbError> {
     let row: Row = sqlx::query_as(
         "SELECT state, started_at IS NOT NULL AS started, deleting_at IS NOT NULL AS deleting,
-                accepted + rejected + failed AS folded, failed, total, next_seq, error_code
+                accepted + rejected + failed + skipped AS folded, failed, skipped, total, next_seq,
+                error_code, quotas IS NOT NULL AS has_quotas, finishing
            FROM jobs WHERE id = $1 FOR NO KEY UPDATE",
     )
     .bind(id)
@@ -51,9 +60,12 @@ pub(crate) async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<Locked, DbEr
         deleting: row.deleting,
         folded: row.folded,
         failed: row.failed,
+        skipped: row.skipped,
         total: row.total,
         next_seq: row.next_seq,
         error_code: row.error_code,
+        has_quotas: row.has_quotas,
+        finishing: row.finishing,
     })
 }
 
@@ -73,7 +85,7 @@ pub(crate) async fn enter(
              UPDATE jobs SET state = $3, last_event = last_event + 1,
                     started_at = CASE WHEN $3 = 'running' THEN coalesce(started_at, now()) ELSE started_at END,
                     finished_at = CASE WHEN $4 THEN now() END,
-                    error_code = $5, error_message = $6,
+                    error_code = $5, error_message = $6, finishing = finishing AND $3 = 'paused',
                     assembly_spec = CASE WHEN $3 = 'assembling' THEN NULL ELSE assembly_spec END,
                     assembly_request = assembly_request + CASE WHEN $3 = 'assembling' THEN 1 ELSE 0 END,
                     assembly_deaths = CASE WHEN $3 = 'assembling' THEN 0 ELSE assembly_deaths END

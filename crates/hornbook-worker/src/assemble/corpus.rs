@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::corpora_dir;
 use super::fault::Fault;
+use super::quota::Selection;
 use crate::segments::{Export, blocking, segments_dir};
 use crate::shared::{Shared, until_answered};
 
@@ -68,16 +69,22 @@ async fn write_once(
         until_answered(halt, || chunks::open(db, id)).await.map(|spans| !spans.is_empty())
     };
     let open_before = is_open().await?;
-    let before = funnel(shared, &spec, id, halt).await?;
-    let export = Export { shared, job: id, spec_digest: &digest, total: spec.total, halt };
+    let selection = Selection::of(db, id, &spec, halt).await?;
+    let before = match &selection {
+        Some(selection) => selection.funnel.clone(),
+        None => funnel(shared, &spec, id, halt).await?,
+    };
+    let total = until_answered(halt, || chunks::covered(db, id)).await?;
+    let export = Export { shared, job: id, spec_digest: &digest, total, halt };
     let segments = export.segments().await?;
     // A retry may have opened chunks again while documents were read.
     let partial = open_before || is_open().await?;
     let seeds = seed_origin(shared, &spec, halt).await?;
     let models = models(shared, &spec, halt).await?;
-    let run = manifest_run(shared, &job, &spec);
+    let surplus = selection.as_ref().map_or(0, |selection| selection.surplus);
+    let run = ManifestRun { surplus, ..manifest_run(shared, &job, &spec) };
     let dir = corpora_dir(&shared.scratch).join(id.to_string());
-    let inputs = Inputs { spec, segments, before, partial, seeds, models, run };
+    let inputs = Inputs { spec, selection, segments, before, partial, seeds, models, run };
     let (place, halt) = (dir.clone(), halt.clone());
     let manifest = blocking(move || inputs.assemble(&place, &halt)).await??;
     Ok(Written { dir, manifest })
@@ -86,6 +93,7 @@ async fn write_once(
 /// What an assembly takes along to the thread that does it.
 struct Inputs {
     spec: PinnedJobSpec,
+    selection: Option<Selection>,
     segments: Vec<Segment>,
     before: RowFunnel,
     partial: bool,
@@ -104,6 +112,7 @@ impl Inputs {
         }
         let request = AssembleRequest {
             spec: &self.spec,
+            takes: &|seq| self.selection.as_ref().is_none_or(|selection| selection.takes(seq)),
             segments: self.segments,
             before: self.before,
             partial: self.partial,
@@ -192,6 +201,7 @@ fn manifest_run(shared: &Shared, job: &Job, spec: &PinnedJobSpec) -> ManifestRun
         submitted_at: job.created_at,
         assembled_at: shared.clock.now(),
         usage: job.usage,
+        surplus: 0,
         labels: spec
             .metadata
             .iter()

@@ -7,6 +7,7 @@
 mod corpus;
 mod fault;
 mod publish;
+mod quota;
 mod store;
 
 use std::path::{Path, PathBuf};

@@ -11,12 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::group::Group;
 use super::job::JobRun;
+use super::quota::ChunkQuota;
 use crate::limits::{CHUNK_READY_PROMPTS, READY_PROMPTS_SPARED};
 
 /// A leased chunk.
 pub(crate) struct Chunk {
     pub(crate) lease: Lease,
     pub(crate) job: Arc<JobRun>,
+    /// What its job wants of accepted documents, when it asks for those.
+    pub(crate) quota: Option<ChunkQuota>,
     /// Cancelled when the answers are not wanted any more: lease lost, or stopped without drain.
     pub(crate) given_up: CancellationToken,
     /// Cancelled when the job or the chunk is: ends local sequences at once.
@@ -84,12 +87,22 @@ fn size(value: &Value) -> usize {
 }
 
 impl Chunk {
-    /// A chunk with these prompts to do.
-    pub(crate) fn new(lease: Lease, job: Arc<JobRun>, todo: Vec<u64>) -> Self {
+    /// A chunk with these prompts to do, and these documents accepted by earlier owners.
+    pub(crate) fn new(
+        lease: Lease,
+        job: Arc<JobRun>,
+        mut todo: Vec<u64>,
+        accepted: &[u64],
+    ) -> Self {
+        let quota = ChunkQuota::of(&job, &lease, accepted);
+        if let Some(quota) = &quota {
+            todo.retain(|&seq| !quota.skips(job.prompter.plan(), seq));
+        }
         let given_up = CancellationToken::new();
         Self {
             lease,
             job,
+            quota,
             job_cancelled: given_up.child_token(),
             given_up,
             group: Group::default(),
@@ -163,6 +176,7 @@ impl Chunk {
         self.job.rendered(prompts.len(), bytes);
         book.ready_bytes += bytes;
         book.ready.extend(prompts);
+        self.skip_needless(&mut book);
     }
 
     /// These prompts of the batch were not come to.
@@ -176,6 +190,7 @@ impl Chunk {
         for &seq in seqs.iter().rev() {
             book.unsent.push_front(seq);
         }
+        self.skip_needless(&mut book);
     }
 
     /// One prompt of the batch cannot be rendered: it is as if an endpoint had taken it, and the
@@ -184,13 +199,16 @@ impl Chunk {
         let mut book = self.lock();
         book.rendering -= 1;
         book.in_flight += 1;
+        self.job.purse.take();
     }
 
     /// About how many tokens the prompt may use that [`Chunk::take`] would give.
     pub(crate) fn peek(&self) -> Option<u64> {
         let book = self.lock();
-        let next = book.ready.front().filter(|_| !self.is_solo() || book.in_flight == 0);
-        next.map(|prompt| prompt.tokens(&self.job))
+        if !self.may_take(&book) {
+            return None;
+        }
+        book.ready.front().map(|prompt| prompt.tokens(&self.job))
     }
 
     /// Takes the next prompt; whoever gets it must call [`Chunk::ended`] or [`Chunk::put_back`].
@@ -198,14 +216,20 @@ impl Chunk {
     /// Says also whether the next batch should be rendered.
     pub(crate) fn take(&self) -> Option<(Prompt, bool)> {
         let mut book = self.lock();
-        if self.is_solo() && book.in_flight > 0 {
+        if !self.may_take(&book) {
             return None;
         }
         let prompt = book.ready.pop_front()?;
         book.ready_bytes -= prompt.bytes();
         book.in_flight += 1;
+        self.job.purse.take();
         let is_low = self.batch_size(&book, true) > 0;
         Some((prompt, is_low))
+    }
+
+    /// False while the killer of owners is to be found, one prompt at a time, or there is no money.
+    fn may_take(&self, book: &Book) -> bool {
+        (!self.is_solo() || book.in_flight == 0) && self.job.purse.is_open()
     }
 
     /// Puts a taken prompt back: first in line, or last when an endpoint tried in vain, so that it
@@ -220,8 +244,10 @@ impl Chunk {
                 0 => book.ready.push_front(prompt),
                 _ => book.ready.push_back(prompt),
             }
+            self.skip_needless(&mut book);
         }
         book.in_flight -= 1;
+        self.job.purse.ended(1);
     }
 
     /// So many taken prompts have ended: their documents are stored, or (`stored: false`) there are none.
@@ -231,6 +257,7 @@ impl Chunk {
             book.left_over += prompts as u64;
         }
         book.in_flight -= prompts;
+        self.job.purse.ended(prompts);
     }
 
     /// Sends nothing more of it; what is in flight goes on.
@@ -241,6 +268,28 @@ impl Chunk {
         book.unsent.clear();
         book.ready.clear();
         book.ready_bytes = 0;
+    }
+
+    /// Notes stored documents that were accepted, and drops prompts that are needless by them.
+    pub(crate) fn note_accepted(&self, seqs: impl Iterator<Item = u64>) {
+        if let Some(quota) = &self.quota
+            && quota.note(self.job.prompter.plan(), seqs)
+        {
+            self.skip_needless(&mut self.lock());
+        }
+    }
+
+    /// Drops prompts that are not needed any more, wherever they wait.
+    fn skip_needless(&self, book: &mut Book) {
+        let Some(quota) = &self.quota else { return };
+        let plan = self.job.prompter.plan();
+        book.unsent.retain(|&seq| !quota.skips(plan, seq));
+        let Book { ready, ready_bytes, .. } = book;
+        ready.retain(|prompt| {
+            let skips = quota.skips(plan, prompt.planned.seq);
+            *ready_bytes -= if skips { prompt.bytes() } else { 0 };
+            !skips
+        });
     }
 
     /// True when nothing of it is unsent or in flight.

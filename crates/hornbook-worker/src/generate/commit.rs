@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use hornbook_db::documents::{self, Committed};
 use hornbook_db::{DbError, events, jobs};
-use hornbook_types::Document;
 use hornbook_types::limits::COMMIT_LINGER_MILLIS;
+use hornbook_types::{Document, Verdict};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -206,6 +206,11 @@ impl Storing {
         let key = &self.chunk.lease.key;
         match self.store(group).await {
             Ok(committed) => {
+                let accepted = group.rows.iter().filter(|row| row.verdict == Verdict::Accepted);
+                let kept =
+                    accepted.map(|row| row.seq).filter(|seq| !committed.refused.contains(seq));
+                self.chunk.note_accepted(kept);
+                self.chunk.job.purse.spend(&group.rows, group.usd);
                 for seq in committed.refused {
                     tracing::warn!(job = %key.job_id, seq, "the database refused a document");
                 }

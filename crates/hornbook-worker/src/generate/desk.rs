@@ -16,11 +16,11 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::chunk::{Chunk, Prompt};
-use super::job::{JobCache, JobFault};
+use super::job::{JobCache, JobFault, JobRun};
 use super::pace::Pace;
 use super::puller::Live;
 use super::shares::Shares;
-use super::{prompt, seeds};
+use super::{budget, prompt, seeds};
 use crate::limits::{READY_BYTES, READY_PROMPTS};
 use crate::shared::{Shared, until_answered};
 
@@ -179,14 +179,21 @@ impl Desk {
                 return Ok(false);
             }
         };
-        let todo = match self.todo(&lease).await {
-            Ok(todo) => todo,
+        match budget::open(self, &job).await {
+            Ok(true) => {}
+            outcome => {
+                chunks::release(&shared.db, lease.key.token).await?;
+                return outcome;
+            }
+        }
+        let (todo, accepted) = match self.todo(&lease).await {
+            Ok(found) => found,
             Err(error) => {
                 chunks::release(&shared.db, lease.key.token).await?;
                 return Err(error);
             }
         };
-        let chunk = Arc::new(Chunk::new(lease, job, todo));
+        let chunk = Arc::new(Chunk::new(lease, job, todo, &accepted));
         if chunk.lease.deaths >= CHUNK_KILLER_DEATHS {
             self.blame_first(&chunk).await?;
         }
@@ -211,7 +218,8 @@ impl Desk {
         let key = &chunk.lease.key;
         let ended = until_answered(&chunk.given_up, || async {
             if chunk.is_complete() {
-                match chunks::finish(db, key).await? {
+                let part = chunk.quota.as_ref().map(|quota| quota.part());
+                match chunks::finish_quota(db, key, part.as_ref()).await? {
                     Finished::Done(state) => {
                         tracing::debug!(job = %key.job_id, chunk = key.chunk, state = state.as_str(), "chunk done");
                         return Ok(());
@@ -236,6 +244,25 @@ impl Desk {
             }
         }
         self.remove(chunk);
+    }
+
+    /// Jobs of which prompts lie on the desk, each once.
+    pub(crate) fn jobs_at_work(&self) -> Vec<Arc<JobRun>> {
+        let mut jobs: Vec<Arc<JobRun>> = Vec::new();
+        for chunk in self.lock().iter() {
+            if jobs.iter().all(|job| job.id != chunk.job.id) {
+                jobs.push(Arc::clone(&chunk.job));
+            }
+        }
+        jobs
+    }
+
+    /// Sends nothing more of a job and hands back what is left of it.
+    pub(crate) async fn hand_back_job(&self, job: Uuid) {
+        for chunk in self.all().into_iter().filter(|chunk| chunk.job.id == job) {
+            chunk.clear();
+            self.end_if_over(&chunk).await;
+        }
     }
 
     /// Leases to keep alive.
@@ -302,11 +329,17 @@ impl Desk {
         }
     }
 
-    async fn todo(&self, lease: &Lease) -> Result<Vec<u64>, DbError> {
+    /// Prompts without a document, and those whose documents matter to a quota.
+    async fn todo(&self, lease: &Lease) -> Result<(Vec<u64>, Vec<u64>), DbError> {
+        let (db, job) = (&self.shared.db, lease.key.job_id);
         if lease.fresh {
-            return Ok((lease.lo..lease.hi).collect());
+            return Ok(((lease.lo..lease.hi).collect(), Vec::new()));
         }
-        chunks::missing(&self.shared.db, lease.key.job_id, lease.lo, lease.hi).await
+        let accepted = match lease.line_accepted {
+            Some(_) => chunks::accepted_seqs(db, job, lease.lo, lease.hi).await?,
+            None => Vec::new(),
+        };
+        Ok((chunks::missing(db, job, lease.lo, lease.hi).await?, accepted))
     }
 
     /// Owner after owner died on the first missing prompt of this chunk: it fails, by name.

@@ -8,6 +8,7 @@ use hornbook_prompt::Prompter;
 use hornbook_types::PinnedJobSpec;
 use uuid::Uuid;
 
+use super::budget::Purse;
 use crate::limits::{JOBS_READY, RENDER_BYTES, RENDER_PROMPTS_FIRST, RENDER_PROMPTS_MAX};
 
 /// A job whose prompts can be made.
@@ -15,6 +16,8 @@ pub(crate) struct JobRun {
     pub(crate) id: Uuid,
     pub(crate) spec: PinnedJobSpec,
     pub(crate) prompter: Prompter,
+    /// What this worker may spend on it.
+    pub(crate) purse: Purse,
     /// About how many bytes one of its prompts takes with its seed; 0 while nobody knows.
     prompt_bytes: AtomicUsize,
 }
@@ -60,9 +63,12 @@ impl JobCache {
         let spec = jobs::spec(db, id).await.map_err(JobFault::Database)?;
         let prompter =
             Prompter::new(&spec).map_err(|invalid| JobFault::Spec(invalid.to_string()))?;
-        let job = Arc::new(JobRun { id, spec, prompter, prompt_bytes: AtomicUsize::new(0) });
-        if ready.len() >= JOBS_READY {
-            ready.remove(0);
+        let purse = Purse::new(&spec);
+        let job = Arc::new(JobRun { id, spec, prompter, purse, prompt_bytes: AtomicUsize::new(0) });
+        // One at work stays, however many there are: a job has one purse.
+        let idle = ready.iter().position(|job| Arc::strong_count(job) == 1);
+        if let Some(idle) = idle.filter(|_| ready.len() >= JOBS_READY) {
+            ready.remove(idle);
         }
         ready.push(Arc::clone(&job));
         Ok(job)

@@ -13,8 +13,11 @@
 //! | `puller`, `endpoints`, `down` | taken by an endpoint that may send it |
 //! | `prompt`, `judge` | completed and judged |
 //! | `group`, `commit` | stored with others |
+//! | `quota` | or not sent, because enough were accepted without it |
+//! | `budget` | what may be spent on prompts |
 //! | `heartbeat`, `pace` | what the database says of leases; how large they are |
 
+mod budget;
 mod chunk;
 mod commit;
 mod desk;
@@ -27,6 +30,7 @@ mod judge;
 mod pace;
 mod prompt;
 mod puller;
+mod quota;
 mod render;
 mod seeds;
 mod shares;
@@ -47,6 +51,9 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken, abort: Can
     let beating = CancellationToken::new();
     let heart =
         AbortOnDropHandle::new(tokio::spawn(heartbeat::run(Arc::clone(&desk), beating.clone())));
+    let spending = CancellationToken::new();
+    let purses =
+        AbortOnDropHandle::new(tokio::spawn(budget::run(Arc::clone(&desk), spending.clone())));
     let rendering = render::run(Arc::clone(&desk), committer.clone());
     let rendering = AbortOnDropHandle::new(tokio::spawn(rendering));
     endpoints::run(&desk, &committer, &stop).await;
@@ -55,6 +62,10 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken, abort: Can
     drop(rendering);
     committer.finish().await;
     desk.hand_back().await;
+    spending.cancel();
+    if let Err(error) = purses.await {
+        tracing::error!(%error, "looking after budgets ended badly");
+    }
     beating.cancel();
     if let Err(error) = heart.await {
         tracing::error!(%error, "the heartbeat ended badly");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -20,6 +21,8 @@ pub(crate) type Script =
 /// An endpoint that counts what it is asked, and that can be held up.
 pub(crate) struct Scripted {
     script: Box<Script>,
+    /// How long each answer takes.
+    delay: Box<dyn Fn(&CompletionRequest) -> Duration + Send + Sync>,
     slots: usize,
     /// How often each prompt was asked.
     asked: Mutex<BTreeMap<String, u32>>,
@@ -41,8 +44,21 @@ impl Scripted {
         + Sync
         + 'static,
     ) -> Arc<Self> {
+        Self::slow(slots, |_| Duration::ZERO, script)
+    }
+
+    /// Takes so long for each answer.
+    pub(crate) fn slow(
+        slots: usize,
+        delay: impl Fn(&CompletionRequest) -> Duration + Send + Sync + 'static,
+        script: impl Fn(&CompletionRequest) -> Result<String, (ErrorClass, &'static str)>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Arc<Self> {
         Arc::new(Self {
             script: Box::new(script),
+            delay: Box::new(delay),
             slots,
             asked: Mutex::default(),
             begun: AtomicU64::new(0),
@@ -127,6 +143,10 @@ impl Backend for Scripted {
             if cancelled {
                 self.cancelled.send_modify(|count| *count += 1);
                 return Err(error(ErrorClass::Cancelled, "cancelled"));
+            }
+            let delay = (self.delay)(&request);
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
             }
             let text = (self.script)(&request).map_err(|(class, code)| error(class, code))?;
             let completion_tokens = text.split_whitespace().count() as u64;

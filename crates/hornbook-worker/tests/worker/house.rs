@@ -235,6 +235,7 @@ pub(crate) fn spec(total: u64, endpoints: &[&str]) -> PinnedJobSpec {
         template: format!("{format}@1").parse().unwrap(),
         audience: "toddler@1".parse().unwrap(),
         prompts,
+        quota: None,
         template_spec: TemplateSpec {
             format: slug(format),
             output: OutputKind::Text,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests may panic")]
 
+mod budget;
 #[path = "../../../hornbook-db/tests/common/mod.rs"]
 mod common;
 mod control;
@@ -10,4 +11,5 @@ mod deaths;
 mod endpoint;
 mod faults;
 mod house;
+mod quota;
 mod sharing;

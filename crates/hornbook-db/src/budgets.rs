@@ -1,0 +1,306 @@
+//! Budgets: workers spend leased slices of what a job may still cost, and ask for the next before they run out.
+//!
+//! What a job used is known durably: its row, and the open chunks. On top of it each worker holds a
+//! slice: what it has under way and what it may still send. The next slice is cut from what neither
+//! the counts nor other slices hold, never all of it, so that a worker that comes later gets some.
+//! A worker may send while anything of its slice is left, so a job goes over its budget by what is
+//! under way at most: what one prompt of each worker costs, and what estimates were short of.
+
+use hornbook_types::limits::LEASE_SECONDS;
+use hornbook_types::{Budget, EventKind, JobState};
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::convert::{from_sql, to_sql};
+use crate::jobs::{self, BUDGET_SPENT, enter, lock, settle};
+use crate::{Db, DbError, events, limits};
+
+/// Something of what a job may cost; nothing is counted where the budget has no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Amount {
+    /// Prompt and completion tokens.
+    pub tokens: u64,
+    /// US dollars.
+    pub usd: f64,
+    /// Failed prompts.
+    pub failures: u64,
+}
+
+/// What a worker may spend on a job until it asks again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Slice {
+    /// The job has no budget.
+    Unbounded,
+    /// Send while something of each is left; no bound is the largest number there is.
+    Bounded(Amount),
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    state: String,
+    budget_tokens: Option<i64>,
+    budget_usd: Option<f64>,
+    budget_failures: Option<i64>,
+    budget_then: String,
+    /// Used durably.
+    tokens: i64,
+    usd: f64,
+    failures: i64,
+    /// Held by others.
+    other_tokens: i64,
+    other_usd: f64,
+    other_failures: i64,
+    is_spent: bool,
+}
+
+/// Gives `worker` its next slice of a job's budget, in place of the one that it had.
+///
+/// `under_way` is what it has sent and not stored yet, `want` what it could use until it asks again.
+/// A job that has used up its budget is paused, or finished, here.
+pub async fn refill(
+    db: &Db,
+    job: Uuid,
+    worker: Uuid,
+    under_way: Amount,
+    want: Amount,
+) -> Result<Slice, DbError> {
+    if !is_bounded(db, job).await? {
+        return Ok(Slice::Unbounded);
+    }
+    let mut tx = db.begin().await?;
+    let Some(row) = read(&mut tx, job, worker).await? else {
+        return Err(DbError::NotFound("job"));
+    };
+    let slice = row.cut(under_way, want);
+    keep(&mut tx, job, worker, under_way, &row.held(slice)).await?;
+    if row.is_spent {
+        stop(&mut tx, job, &row).await?;
+    }
+    tx.commit().await?;
+    Ok(Slice::Bounded(slice))
+}
+
+/// Gives back what a worker holds of a job's budget and does not use.
+pub async fn give_back(db: &Db, job: Uuid, worker: Uuid) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM budget_slices WHERE job_id = $1 AND worker = $2")
+        .bind(job)
+        .bind(worker)
+        .execute(db.pool())
+        .await?;
+    Ok(())
+}
+
+/// Stops jobs that used up their budget when no worker is left to notice; gives how many.
+pub(crate) async fn enforce(db: &Db) -> Result<u64, DbError> {
+    let spent: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT id FROM jobs AS j WHERE state IN ('queued', 'running') AND job_is_spent(j)
+          ORDER BY id LIMIT $1",
+    )
+    .bind(limits::SWEEP_CHUNKS)
+    .fetch_all(db.pool())
+    .await?;
+    let mut stopped = 0;
+    for job in spent {
+        let mut tx = db.begin().await?;
+        if let Some(row) = read(&mut tx, job, Uuid::nil()).await?
+            && row.is_spent
+        {
+            stopped += u64::from(stop(&mut tx, job, &row).await?);
+        }
+        tx.commit().await?;
+    }
+    sqlx::query("DELETE FROM budget_slices WHERE expires_at < clock_timestamp()")
+        .execute(db.pool())
+        .await?;
+    Ok(stopped)
+}
+
+/// True when a job has used up its budget; the job's row is locked.
+pub(crate) async fn is_spent(tx: &mut PgConnection, job: Uuid) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar("SELECT job_is_spent(j) FROM jobs AS j WHERE j.id = $1")
+        .bind(job)
+        .fetch_one(tx)
+        .await?)
+}
+
+/// Replaces a job's budget, its priority, or both; the new ones hold from the next slice and claim on.
+pub async fn set(
+    db: &Db,
+    id: Uuid,
+    budget: Option<&Budget>,
+    priority: Option<i32>,
+) -> Result<(), DbError> {
+    let mut tx = db.begin().await?;
+    let job = lock(&mut tx, id).await?;
+    if job.deleting {
+        return Err(DbError::NotFound("job"));
+    }
+    if let Some(budget) = budget {
+        sqlx::query(
+            "UPDATE jobs SET budget_tokens = $2, budget_usd = $3, budget_failures = $4, budget_then = $5
+              WHERE id = $1",
+        )
+        .bind(id)
+        .bind(budget.tokens.map(to_sql))
+        .bind(budget.usd)
+        .bind(budget.failures.map(to_sql))
+        .bind(budget.then.as_str())
+        .execute(&mut *tx)
+        .await?;
+    }
+    if let Some(priority) = priority {
+        sqlx::query("UPDATE jobs SET priority = $2 WHERE id = $1")
+            .bind(id)
+            .bind(priority)
+            .execute(&mut *tx)
+            .await?;
+    }
+    let name = job.state.as_str();
+    let data = json!({ "from": name, "to": name, "budget": budget, "priority": priority });
+    events::append(&mut tx, id, EventKind::State, data).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn is_bounded(db: &Db, job: Uuid) -> Result<bool, DbError> {
+    sqlx::query_scalar(
+        "SELECT budget_tokens IS NOT NULL OR budget_usd IS NOT NULL OR budget_failures IS NOT NULL
+           FROM jobs WHERE id = $1",
+    )
+    .bind(job)
+    .fetch_optional(db.pool())
+    .await?
+    .ok_or(DbError::NotFound("job"))
+}
+
+/// Locks a job's row and reads what of its budget is used and held by others than `worker`.
+async fn read(tx: &mut PgConnection, job: Uuid, worker: Uuid) -> Result<Option<Row>, DbError> {
+    // A statement of its own: the next one sees what whoever held the lock before has folded, in the
+    // job's row and in its chunks alike, and counts nothing twice.
+    sqlx::query("SELECT FROM jobs WHERE id = $1 FOR NO KEY UPDATE")
+        .bind(job)
+        .execute(&mut *tx)
+        .await?;
+    Ok(sqlx::query_as(
+        "SELECT j.state, j.budget_tokens, j.budget_usd, j.budget_failures, j.budget_then,
+                s.tokens, s.usd, s.failures, o.tokens AS other_tokens, o.usd AS other_usd,
+                o.failures AS other_failures, job_is_spent(j) AS is_spent
+           FROM jobs AS j CROSS JOIN LATERAL job_spent(j) AS s CROSS JOIN LATERAL (
+                SELECT coalesce(sum(b.tokens), 0)::bigint AS tokens, coalesce(sum(b.usd), 0) AS usd,
+                       coalesce(sum(b.failures), 0)::bigint AS failures
+                  FROM budget_slices AS b WHERE b.job_id = j.id AND b.worker <> $2
+                   AND b.expires_at > clock_timestamp()) AS o
+          WHERE j.id = $1",
+    )
+    .bind(job)
+    .bind(worker)
+    .fetch_optional(tx)
+    .await?)
+}
+
+impl Row {
+    /// The next slice: what is wanted, and at most half of what nobody holds.
+    fn cut(&self, under_way: Amount, want: Amount) -> Amount {
+        let whole = |bound: Option<i64>, used: i64, others: i64, mine: u64, want: u64| match bound {
+            None => u64::MAX,
+            Some(bound) => {
+                from_sql(bound - used - others - to_sql(mine)).div_ceil(2).min(want.max(1))
+            }
+        };
+        Amount {
+            tokens: whole(
+                self.budget_tokens,
+                self.tokens,
+                self.other_tokens,
+                under_way.tokens,
+                want.tokens,
+            ),
+            usd: self.budget_usd.map_or(f64::INFINITY, |bound| {
+                let left = bound - self.usd - self.other_usd - under_way.usd;
+                (left / 2.0).max(0.0).min(want.usd.max(f64::MIN_POSITIVE))
+            }),
+            failures: whole(
+                self.budget_failures,
+                self.failures,
+                self.other_failures,
+                0,
+                want.failures,
+            ),
+        }
+    }
+
+    /// What of a slice is to be noted: bounds that there are.
+    fn held(&self, slice: Amount) -> Amount {
+        Amount {
+            tokens: self.budget_tokens.map_or(0, |_| slice.tokens),
+            usd: self.budget_usd.map_or(0.0, |_| slice.usd),
+            failures: self.budget_failures.map_or(0, |_| slice.failures),
+        }
+    }
+
+    /// What was used up, for people.
+    fn message(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some(bound) = self.budget_tokens.filter(|&bound| self.tokens >= bound) {
+            parts.push(format!("{} of {bound} tokens are used", self.tokens));
+        }
+        if let Some(bound) = self.budget_usd.filter(|&bound| self.usd >= bound) {
+            parts.push(format!("{:.4} of {bound} dollars are spent", self.usd));
+        }
+        if let Some(bound) = self.budget_failures.filter(|&bound| self.failures >= bound) {
+            parts.push(format!("{} of at most {bound} prompts failed", self.failures));
+        }
+        parts.join(", ")
+    }
+}
+
+async fn keep(
+    tx: &mut PgConnection,
+    job: Uuid,
+    worker: Uuid,
+    under_way: Amount,
+    held: &Amount,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO budget_slices (job_id, worker, tokens, usd, failures, under_way_tokens, under_way_usd, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + make_interval(secs => $8))
+         ON CONFLICT (job_id, worker) DO UPDATE SET tokens = excluded.tokens, usd = excluded.usd,
+            failures = excluded.failures, under_way_tokens = excluded.under_way_tokens,
+            under_way_usd = excluded.under_way_usd, expires_at = excluded.expires_at",
+    )
+    .bind(job)
+    .bind(worker)
+    .bind(to_sql(under_way.tokens.saturating_add(held.tokens)))
+    .bind(under_way.usd + held.usd)
+    .bind(to_sql(held.failures))
+    .bind(to_sql(under_way.tokens))
+    .bind(under_way.usd)
+    .bind(LEASE_SECONDS as f64)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Pauses a job whose budget is spent, for good or until nothing of it is leased any more; true when
+/// it was running.
+async fn stop(tx: &mut PgConnection, job: Uuid, row: &Row) -> Result<bool, DbError> {
+    let state = jobs::parse_state(&row.state)?;
+    if !matches!(state, JobState::Queued | JobState::Running) {
+        return Ok(false);
+    }
+    let locked = lock(tx, job).await?;
+    if locked.folded >= locked.total {
+        return Ok(false);
+    }
+    let message = row.message();
+    enter(tx, job, state, JobState::Paused, Some((BUDGET_SPENT, &message))).await?;
+    if row.budget_then == "finish" {
+        sqlx::query("UPDATE jobs SET finishing = true WHERE id = $1")
+            .bind(job)
+            .execute(&mut *tx)
+            .await?;
+        settle(tx, job).await?;
+    }
+    Ok(true)
+}
