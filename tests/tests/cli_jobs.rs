@@ -110,6 +110,32 @@ async fn a_job_is_paused_resumed_and_cancelled_and_its_corpus_is_partial() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_job_costs_is_foretold_bounded_and_told() {
+    let house = House::open(MockConfig::default()).await;
+    let mut spec = small_job("mock", 200);
+    spec["budget"] = json!({"tokens": 1_000});
+    let file = house.job_file(&spec);
+    let foretold = house.cli.run("job submit --dry-run", &[&file]).await.exits(0).stdout;
+    assert!(foretold.lines().any(|line| line.starts_with("prompts ") && line.ends_with(" 200")));
+    assert!(foretold.contains("endpoint           mock: 200 prompts"), "{foretold}");
+    let listed = house.cli.run("job ls --json", &[]).await.exits(0).json();
+    assert_eq!(listed, json!([]), "nothing is stored");
+
+    let job = house.cli.run("job submit", &[&file]).await.exits(0).stdout.trim().to_owned();
+    house.service.wait_for(&job, WITHIN, |job| job["state"] == "paused").await;
+    let shown = house.cli.run(&format!("job show {job}"), &[]).await.exits(0).stdout;
+    assert!(shown.contains("of 1000 tokens are used"), "{shown}");
+    house.cli.run(&format!("job resume {job}"), &[]).await.exits(1);
+    house.cli.run(&format!("job set {job}"), &[]).await.exits(2);
+    let set = house.cli.run(&format!("job set {job} --budget-tokens 0 --json"), &[]).await;
+    assert_eq!(set.exits(0).json()["budget"], json!({"then": "pause"}));
+    house.cli.run(&format!("job resume {job}"), &[]).await.exits(0);
+    house.cli.run(&format!("job watch {job}"), &[]).await.exits(0);
+    let shown = house.cli.run(&format!("job show {job}"), &[]).await.exits(0).stdout;
+    assert!(shown.contains("endpoint           mock: 200 documents"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_job_says_so_and_can_be_retried() {
     let house = House::open(MockConfig::always_status(400)).await;
     let file = house.job_file(&small_job("mock", 6));

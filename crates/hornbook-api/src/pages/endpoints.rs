@@ -7,7 +7,7 @@ use hornbook_types::{EndpointKind, EndpointPreset};
 
 use super::chrome::Chrome;
 use super::view::{EndpointCard, EndpointsPage, Fact};
-use super::{CATALOG_ROWS, show, text};
+use super::{CATALOG_ROWS, job_cost, show, text};
 use crate::{AppState, CanRead, Problem};
 
 /// `GET /endpoints`.
@@ -57,6 +57,11 @@ pub(super) fn card(endpoint: &Endpoint) -> EndpointCard {
     let (input, output) = (spec.price.input_per_million, spec.price.output_per_million);
     if input > 0.0 || output > 0.0 {
         add("Price of a million tokens", &format!("${input} in, ${output} out"));
+    }
+    let used = &endpoint.used;
+    if used.documents > 0 {
+        add("Documents so far", &text::count(used.documents));
+        add("Cost so far", &job_cost::dollars(used.usd));
     }
     EndpointCard {
         name: endpoint.name.to_string(),

@@ -16,7 +16,7 @@ use super::view::{
     ActionButton, Bar, CorpusFacts, CountsText, ErrorRow, EventRow, Fact, FigureText, Grid,
     JobPage, ReasonRow, RecipeRow, Sample, pull_lines,
 };
-use super::{show, text};
+use super::{job_cost, show, text};
 use crate::extract::{encode_cursor, job_id};
 use crate::v1::jobs::JobView;
 use crate::{AppState, Caller, CanRead, Problem};
@@ -77,7 +77,8 @@ pub(super) async fn page(
         samples: samples(&state, id, &cells, &order).await?,
         grid: Grid::new(&cells, &order),
         recipe: recipe(&spec),
-        settings: settings(&spec),
+        settings: settings(&spec).into_iter().chain(job_cost::facts(&job)).collect(),
+        spent: job_cost::by_endpoint(&state, id).await?,
         events: what_happened(&state, &job).await?,
     };
     show("job.html", &Chrome::new(&caller, "jobs"), &view)
@@ -135,9 +136,7 @@ async fn figures(state: &AppState, job: &Job) -> Result<Vec<FigureText>, Problem
         let label = if job.finished_at.is_some() { "Took" } else { "Since the first prompt" };
         figures.push(figure(label, text::duration(seconds), None));
     }
-    if job.usd > 0.0 {
-        figures.push(figure("Cost", format!("${:.2}", job.usd), None));
-    }
+    figures.extend(job_cost::figures(job));
     Ok(figures)
 }
 
@@ -255,7 +254,14 @@ fn recipe(spec: &PinnedJobSpec) -> Vec<RecipeRow> {
                 "/audiences/{}?version={}",
                 line.audience.slug, line.audience.version
             ),
-            prompts: text::count(line.prompts),
+            prompts: match line.quota {
+                Some(quota) => format!(
+                    "{} for {} accepted",
+                    text::count(line.prompts),
+                    text::count(quota.accepted)
+                ),
+                None => text::count(line.prompts),
+            },
         })
         .collect()
 }

@@ -58,7 +58,7 @@ pub(super) async fn form(
     let endpoints = endpoints::list(db, None, CATALOG_ROWS).await?;
     let ladder = audiences::ladder(state).await?;
     let name = |name: &dyn std::fmt::Display| name.to_string();
-    let truncated = one("truncated");
+    let (truncated, counted) = (one("truncated"), one("counted"));
     let view = NewJobPage {
         ready: !sets.is_empty() && !templates.is_empty() && ladder.len() > 0,
         faults,
@@ -84,6 +84,12 @@ pub(super) async fn form(
                 Choice::labelled("reject", "reject", Some(&truncated)),
             ],
             paired: one("paired") == "true",
+            counted: vec![
+                Choice::labelled("prompts", "prompts", Some(&counted)),
+                Choice::labelled("accepted", "documents that pass every gate", Some(&counted)),
+            ],
+            budget_tokens: one("budget_tokens"),
+            budget_usd: one("budget_usd"),
         },
     };
     show("job_new.html", &Chrome::new(caller, "jobs"), &view)

@@ -4,7 +4,7 @@ use axum::Form;
 use axum::extract::State;
 use axum::extract::rejection::FormRejection;
 use axum::response::{IntoResponse, Redirect, Response};
-use hornbook_types::{FieldError, Invalid, JobSpec, RecipeLine, SeedSource, Truncated};
+use hornbook_types::{Budget, FieldError, Invalid, JobSpec, RecipeLine, SeedSource, Truncated};
 use http::StatusCode;
 
 use super::errors::sentences;
@@ -70,6 +70,12 @@ fn spec(fields: &[(String, String)]) -> Result<JobSpec, Invalid> {
         number.unwrap_or_default()
     };
     let (documents, max_tokens) = (number("documents"), number("max_tokens"));
+    let is_quota = all("counted").next() == Some("accepted");
+    let budget = Budget {
+        tokens: bound(all("budget_tokens").next(), "/budget/tokens", &mut faults),
+        usd: bound(all("budget_usd").next(), "/budget/usd", &mut faults),
+        ..Budget::default()
+    };
     let seeds = seeds.first().and_then(|name| name.parse().ok());
     let endpoints = endpoints.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
     let (Some(seeds), Ok(endpoints)) = (seeds, endpoints) else {
@@ -81,13 +87,13 @@ fn spec(fields: &[(String, String)]) -> Result<JobSpec, Invalid> {
         name: all("name").next().unwrap_or_default().to_owned(),
         seeds: SeedSource::SeedSet(seeds),
         recipe,
-        documents: Some(documents),
-        accepted: None,
+        documents: (!is_quota).then_some(documents),
+        accepted: is_quota.then_some(documents),
         max_candidates: None,
         paired: all("paired").next() == Some("true"),
         sampling: Default::default(),
         endpoints,
-        budget: Default::default(),
+        budget,
         gates: Default::default(),
         assembly: Default::default(),
         priority: 0,
@@ -99,6 +105,20 @@ fn spec(fields: &[(String, String)]) -> Result<JobSpec, Invalid> {
         spec.gates.truncated = Truncated::Trim;
     }
     Ok(spec)
+}
+
+/// A bound of a budget; an empty field is none.
+fn bound<T: std::str::FromStr>(
+    typed: Option<&str>,
+    pointer: &str,
+    faults: &mut Vec<FieldError>,
+) -> Option<T> {
+    let typed = typed.filter(|typed| !typed.is_empty())?;
+    let bound = typed.parse().ok();
+    if bound.is_none() {
+        faults.push(FieldError::new(pointer, "is not a number"));
+    }
+    bound
 }
 
 #[cfg(test)]
@@ -128,6 +148,29 @@ mod tests {
         assert_eq!((spec.documents, spec.sampling.max_tokens), (Some(8), 200));
         assert_eq!(spec.gates.truncated, Truncated::Trim);
         spec.check().unwrap();
+    }
+
+    #[test]
+    fn accepted_documents_and_bounds_can_be_asked_for() {
+        let filled = fields(&[
+            ("name", "n"),
+            ("seeds", "starter-curriculum"),
+            ("template", "story"),
+            ("audience", "toddler"),
+            ("endpoint", "local"),
+            ("documents", "8"),
+            ("max_tokens", "200"),
+            ("counted", "accepted"),
+            ("budget_tokens", "5000"),
+            ("budget_usd", ""),
+        ]);
+        let asked = spec(&filled).unwrap();
+        assert_eq!((asked.documents, asked.accepted), (None, Some(8)));
+        assert_eq!((asked.budget.tokens, asked.budget.usd), (Some(5_000), None));
+        let mut wrong = filled;
+        wrong.push(("budget_usd".to_owned(), "lots".to_owned()));
+        wrong.retain(|(name, value)| name != "budget_usd" || !value.is_empty());
+        assert_eq!(spec(&wrong).unwrap_err().0[0].pointer, "/budget/usd");
     }
 
     #[test]

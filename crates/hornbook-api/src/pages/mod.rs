@@ -17,6 +17,7 @@ mod errors;
 mod home;
 mod job;
 mod job_act;
+mod job_cost;
 mod job_new;
 mod job_submit;
 mod jobs;

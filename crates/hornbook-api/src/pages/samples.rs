@@ -132,7 +132,14 @@ fn when() -> When {
 }
 
 fn counts() -> Counts {
-    Counts { total: 1_240, accepted: 700, rejected: 84, failed: 12, running: 64 }
+    Counts {
+        total: 1_240,
+        accepted: 700,
+        rejected: 84,
+        failed: 12,
+        running: 64,
+        ..Counts::default()
+    }
 }
 
 fn job_row(name: &str, state: JobState, counts: Counts) -> JobRow {
@@ -148,7 +155,8 @@ fn job_row(name: &str, state: JobState, counts: Counts) -> JobRow {
 }
 
 fn job_rows() -> Vec<JobRow> {
-    let done = Counts { total: 24, accepted: 19, rejected: 5, failed: 0, running: 0 };
+    let done =
+        Counts { total: 24, accepted: 19, rejected: 5, failed: 0, running: 0, ..Counts::default() };
     vec![
         job_row("photosynthesis up the ladder", JobState::Running, counts()),
         job_row(HOSTILE, JobState::Failed, Counts { total: 9, failed: 9, ..Counts::default() }),
@@ -331,6 +339,13 @@ fn job_page(state: JobState) -> JobPage {
             sample(7, Verdict::Rejected, "مرحبا بالعالم. هذه جملة.\nHello."),
             sample(9, Verdict::Failed, ""),
         ],
+        spent: vec![EndpointUseRow {
+            name: "gpu-box".to_owned(),
+            documents: "784".to_owned(),
+            prompt_tokens: "90,210".to_owned(),
+            completion_tokens: "71,204".to_owned(),
+            cost: "$0.1522".to_owned(),
+        }],
         recipe: vec![RecipeRow {
             template: "story@1".to_owned(),
             template_href: "/templates/story?version=1".to_owned(),
@@ -447,6 +462,9 @@ fn new_job(faults: Vec<String>, ready: bool) -> NewJobPage {
             max_tokens: "200".to_owned(),
             truncated: choices(&["reject", "trim"]),
             paired: true,
+            counted: choices(&["prompts", "accepted"]),
+            budget_tokens: "5000".to_owned(),
+            budget_usd: String::new(),
         },
     }
 }

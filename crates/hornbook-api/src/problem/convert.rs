@@ -132,6 +132,10 @@ impl From<Conflict> for Problem {
             Conflict::Unready { found } => {
                 Self::new(StatusCode::CONFLICT, "not_ready", detail).member("state", found.as_str())
             }
+            Conflict::BudgetSpent { found } => {
+                Self::new(StatusCode::CONFLICT, "budget_spent", detail)
+                    .member("state", found.as_str())
+            }
             Conflict::Stale { latest } => {
                 Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
                     .member("latest", latest)

@@ -140,6 +140,7 @@ pub(crate) async fn publish(app: &TestApp, job: Uuid, data: &[u8]) {
             submitted_at: time::OffsetDateTime::UNIX_EPOCH,
             assembled_at: time::OffsetDateTime::UNIX_EPOCH,
             usage: Usage::default(),
+            surplus: 0,
             labels: Map::new(),
         },
     };

@@ -8,6 +8,7 @@ mod common;
 
 mod app;
 mod auth;
+mod budgets;
 mod catalog;
 mod corpus;
 mod document;

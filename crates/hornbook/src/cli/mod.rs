@@ -178,8 +178,11 @@ pub(crate) enum Job {
         #[arg(long, value_name = "N")]
         weight: Option<f64>,
         /// Watch it until it ends
-        #[arg(long)]
+        #[arg(long, conflicts_with = "dry_run")]
         watch: bool,
+        /// Store nothing; say what it would cost, from a sample of its prompts
+        #[arg(long)]
+        dry_run: bool,
     },
     /// List jobs, newest first
     Ls {
@@ -197,6 +200,25 @@ pub(crate) enum Job {
     Pause { job: String },
     /// Go on with a paused job
     Resume { job: String },
+    /// Change a job's budget or priority; a bound of 0 takes it away
+    Set {
+        job: String,
+        /// Prompt and completion tokens
+        #[arg(long, value_name = "TOKENS")]
+        budget_tokens: Option<u64>,
+        /// US dollars
+        #[arg(long, value_name = "DOLLARS")]
+        budget_usd: Option<f64>,
+        /// Failed prompts
+        #[arg(long, value_name = "PROMPTS")]
+        budget_failures: Option<u64>,
+        /// What happens when a bound is reached
+        #[arg(long, value_parser = ["pause", "finish"])]
+        then: Option<String>,
+        /// Higher goes first
+        #[arg(long, allow_negative_numbers = true)]
+        priority: Option<i32>,
+    },
     /// Run failed prompts again, or a failed assembly
     Retry {
         job: String,

@@ -76,6 +76,12 @@ impl Client {
         response.json().await.context("reading the answer")
     }
 
+    /// PATCH of a JSON value.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let request = self.request(Method::PATCH, path)?.json(body);
+        self.send(request).await?.json().await.context("reading the answer")
+    }
+
     /// POST of a JSON value, or of nothing.
     pub(crate) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let mut request = self.request(Method::POST, path)?;

@@ -184,7 +184,14 @@ mod tests {
 
     #[test]
     fn a_bar_never_overflows() {
-        let over = Counts { total: 3, accepted: 2, rejected: 1, failed: 1, running: 4 };
+        let over = Counts {
+            total: 3,
+            accepted: 2,
+            rejected: 1,
+            failed: 1,
+            running: 4,
+            ..Counts::default()
+        };
         for counts in [Counts::default(), over] {
             let bar = Bar::from(&counts);
             let sum: f64 = bar.pieces.iter().map(|p| p.width.parse::<f64>().unwrap()).sum();

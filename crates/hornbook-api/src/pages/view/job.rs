@@ -51,6 +51,7 @@ pub(crate) struct JobPage {
     pub(crate) samples: Vec<Sample>,
     pub(crate) recipe: Vec<RecipeRow>,
     pub(crate) settings: Vec<Fact>,
+    pub(crate) spent: Vec<EndpointUseRow>,
     pub(crate) events: Vec<EventRow>,
 }
 
@@ -98,6 +99,16 @@ pub(crate) struct CorpusFacts {
     pub(crate) rows: String,
     pub(crate) tokens: String,
     pub(crate) partial: bool,
+}
+
+/// What one endpoint did for the job.
+#[derive(Debug, Serialize)]
+pub(crate) struct EndpointUseRow {
+    pub(crate) name: String,
+    pub(crate) documents: String,
+    pub(crate) prompt_tokens: String,
+    pub(crate) completion_tokens: String,
+    pub(crate) cost: String,
 }
 
 /// One kind of error.
@@ -222,4 +233,7 @@ pub(crate) struct JobForm {
     pub(crate) max_tokens: String,
     pub(crate) truncated: Vec<Choice>,
     pub(crate) paired: bool,
+    pub(crate) counted: Vec<Choice>,
+    pub(crate) budget_tokens: String,
+    pub(crate) budget_usd: String,
 }

@@ -19,8 +19,8 @@ pub(crate) use common::{Bar, Choice, Fact, NamedValue, StateMark, When, record};
 pub(crate) use corpus::{CorporaPage, CorpusCard, FileRow, PullLine, pull_lines};
 pub(crate) use document::{DocumentPage, DocumentRow, DocumentsPage, Filter, Score};
 pub(crate) use job::{
-    ActionButton, CorpusFacts, CountsText, ErrorRow, EventRow, FigureText, Grid, JobForm, JobPage,
-    JobRow, JobsPage, NewJobPage, ReasonRow, RecipeRow, Sample,
+    ActionButton, CorpusFacts, CountsText, EndpointUseRow, ErrorRow, EventRow, FigureText, Grid,
+    JobForm, JobPage, JobRow, JobsPage, NewJobPage, ReasonRow, RecipeRow, Sample,
 };
 pub(crate) use ladder::{
     AudiencePage, AudiencesPage, EndpointCard, EndpointsPage, HomePage, LabelledLink, Ladder, Step,

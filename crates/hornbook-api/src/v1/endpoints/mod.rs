@@ -10,7 +10,7 @@ mod test;
 
 use hornbook_db::endpoints::Endpoint;
 use hornbook_types::{
-    EndpointKind, EndpointLimits, EndpointPreset, EndpointPrice, EndpointState, Slug,
+    EndpointKind, EndpointLimits, EndpointPreset, EndpointPrice, EndpointState, Slug, UsageTotals,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -64,6 +64,8 @@ pub(crate) struct EndpointView {
     /// When it was last changed.
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
+    /// What it did and cost in all jobs, of chunks that are done.
+    usage: UsageTotals,
 }
 
 impl From<Endpoint> for EndpointView {
@@ -82,6 +84,7 @@ impl From<Endpoint> for EndpointView {
             message: endpoint.message,
             created_at: endpoint.created_at,
             updated_at: endpoint.updated_at,
+            usage: endpoint.used,
         }
     }
 }

@@ -4,13 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hornbook_prompt::pin;
-use hornbook_types::JobSpec;
+use hornbook_types::{JobSpec, PinnedJobSpec};
 use http::StatusCode;
 use http::header::LOCATION;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::JobView;
+use super::dry_run::{DryRun, dry_run};
 use super::resolve::resolve;
 use crate::auth::Caller;
 use crate::extract::{JsonBody, QueryParams};
@@ -21,7 +22,7 @@ use crate::{AppState, CanWrite, Problem};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SubmitQuery {
-    /// Not supported yet; must be absent or false.
+    /// True stores nothing and tells what the job would cost.
     #[serde(default)]
     dry_run: bool,
 }
@@ -35,6 +36,7 @@ pub(crate) struct SubmitQuery {
     ),
     request_body(content = JobSpec, description = "The job"),
     responses(
+        (status = 200, description = "With dry_run: what it would cost", body = DryRun),
         (status = 201, description = "It was submitted; Location names it", body = JobView),
         (status = 409, description = "A request with this Idempotency-Key has not been answered yet",
             body = crate::ProblemBody, content_type = "application/problem+json"),
@@ -52,7 +54,7 @@ pub(crate) async fn create_job(
     JsonBody(spec): JsonBody<JobSpec>,
 ) -> Result<Response, Problem> {
     if query.dry_run {
-        return Err(Problem::unbuilt("", "dry_run"));
+        return Ok(Json(dry_run(&state, spec).await?).into_response());
     }
     let id = submit(&state, &caller, spec).await?;
     let job = hornbook_db::jobs::get(&state.db, id).await?;
@@ -67,11 +69,17 @@ pub(crate) async fn submit(
     caller: &Caller,
     spec: JobSpec,
 ) -> Result<Uuid, Problem> {
+    let budget = spec.budget;
+    let pinned = pinned(state, spec).await?;
+    let id = state.new_id();
+    hornbook_db::jobs::submit_within(&state.db, id, &pinned, &budget, caller.key()).await?;
+    Ok(id)
+}
+
+/// Pins every reference of `spec`.
+pub(super) async fn pinned(state: &AppState, spec: JobSpec) -> Result<PinnedJobSpec, Problem> {
     spec.check()?;
     let (seed_set, lines) = resolve(state, &spec).await?;
     // Parsing templates that users wrote is work for the render pool.
-    let pinned = state.render.run(move || pin(&spec, &seed_set, &lines)).await??;
-    let id = state.new_id();
-    hornbook_db::jobs::submit_as(&state.db, id, &pinned, caller.key()).await?;
-    Ok(id)
+    Ok(state.render.run(move || pin(&spec, &seed_set, &lines)).await??)
 }

@@ -5,6 +5,7 @@ mod create;
 mod delete;
 mod document;
 mod documents;
+mod dry_run;
 mod events;
 mod get;
 mod list;
@@ -12,6 +13,7 @@ mod pause;
 mod resolve;
 mod resume;
 mod retry;
+mod set;
 mod stats;
 mod view;
 mod watch;
@@ -28,7 +30,7 @@ pub(crate) use view::JobView;
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list::list_jobs))
-        .routes(routes!(get::get_job, delete::delete_job))
+        .routes(routes!(get::get_job, delete::delete_job, set::set_job))
         .routes(routes!(cancel::cancel_job))
         .routes(routes!(pause::pause_job))
         .routes(routes!(resume::resume_job))

@@ -1,7 +1,10 @@
 //! A job as clients see it.
 
 use hornbook_db::jobs::{self, Job, Pace};
-use hornbook_types::{Counts, ErrorCount, JobAction, JobState, PinnedJobSpec, Usage};
+use hornbook_types::{
+    Budget, Counts, EndpointUsage, ErrorCount, JobAction, JobState, PinnedJobSpec, QuotaProgress,
+    Usage,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -23,10 +26,15 @@ pub(crate) struct JobView {
     pub(crate) state: JobState,
     /// What may be asked of it in this state.
     allowed: Vec<JobAction>,
-    /// Why it failed.
+    /// Why it failed, was paused by its budget, or is short of what was asked for.
     error: Option<JobErrorView>,
     /// How its prompts stand.
     pub(crate) counts: Counts,
+    /// How far it is, when it asks for accepted documents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) quota: Option<QuotaProgress>,
+    /// What it may cost.
+    budget: Budget,
     /// Tokens and dollars so far, those of rejected documents included.
     usage: JobUsage,
     /// How fast it goes; null before that is known.
@@ -81,6 +89,9 @@ pub(crate) struct JobUsage {
     tokens: Usage,
     /// Dollars, by the endpoints' prices.
     usd: f64,
+    /// The same by endpoint, of chunks that are done; only where one job is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoints: Option<Vec<EndpointUsage>>,
 }
 
 /// How fast a job goes.
@@ -118,7 +129,9 @@ impl JobView {
             throughput,
             allowed: job.state.allowed().to_vec(),
             error: job.error.map(|error| JobErrorView { code: error.code, message: error.message }),
-            usage: JobUsage { tokens: job.usage, usd: job.usd },
+            quota: job.quota,
+            budget: job.budget,
+            usage: JobUsage { tokens: job.usage, usd: job.usd, endpoints: None },
             errors: None,
             spec: None,
             links: JobLinks::of(job.id),
@@ -143,6 +156,7 @@ impl JobView {
         let pace = jobs::pace(&state.db, id).await?;
         let mut view = Self::brief(job, pace, state.clock.now());
         view.errors = Some(jobs::errors(&state.db, id, TOP_ERRORS).await?);
+        view.usage.endpoints = Some(jobs::endpoints(&state.db, id).await?);
         view.spec = Some(jobs::spec(&state.db, id).await?);
         Ok(view)
     }
@@ -174,6 +188,14 @@ fn overall(job: &Job, now: OffsetDateTime) -> Option<Throughput> {
 
 fn eta(job: &Job, throughput: Option<Throughput>) -> Option<u64> {
     let pace = throughput?.documents_per_second;
-    let left = job.counts.total.saturating_sub(job.counts.ended());
+    let counts = &job.counts;
+    let left = match job.quota {
+        // As many prompts as give the rest, if they fare like those so far.
+        Some(quota) if counts.accepted > 0 => {
+            let prompts_each = counts.ended() as f64 / counts.accepted as f64;
+            ((quota.wanted - quota.met) as f64 * prompts_each).ceil() as u64
+        }
+        _ => counts.total.saturating_sub(counts.ended() + counts.skipped),
+    };
     (job.state == JobState::Running && pace > 0.0).then(|| (left as f64 / pace).ceil() as u64)
 }

@@ -32,11 +32,15 @@ async fn ls(client: &Client, json: bool) -> Outcome {
                 text(endpoint, "/state"),
                 text(endpoint, "/model"),
                 text(endpoint, "/base_url"),
+                text(endpoint, "/usage/documents"),
+                text(endpoint, "/usage/usd"),
                 text(endpoint, "/message"),
             ]
         })
         .collect();
-    output::table(&["ENDPOINT", "KIND", "STATE", "MODEL", "BASE URL", "MESSAGE"], &rows)
+    let headings =
+        ["ENDPOINT", "KIND", "STATE", "MODEL", "BASE URL", "DOCUMENTS", "DOLLARS", "MESSAGE"];
+    output::table(&headings, &rows)
 }
 
 async fn test(client: &Client, name: &str, json: bool) -> Outcome {

@@ -2,6 +2,7 @@
 
 mod act;
 mod ls;
+mod set;
 mod show;
 mod submit;
 pub(crate) mod watch;
@@ -13,7 +14,8 @@ use crate::exit::Outcome;
 /// Runs one of the job commands.
 pub(crate) async fn run(command: Job, client: &Client, json: bool) -> Outcome {
     match command {
-        Job::Submit { file, weight, watch } => {
+        Job::Submit { file, dry_run: true, .. } => submit::dry_run(client, &file, json).await,
+        Job::Submit { file, weight, watch, .. } => {
             submit::run(client, &file, weight, watch, json).await
         }
         Job::Ls { limit } => ls::run(client, limit, json).await,
@@ -22,6 +24,10 @@ pub(crate) async fn run(command: Job, client: &Client, json: bool) -> Outcome {
         Job::Cancel { job } => act::run(client, &job, "cancel", None, json).await,
         Job::Pause { job } => act::run(client, &job, "pause", None, json).await,
         Job::Resume { job } => act::run(client, &job, "resume", None, json).await,
+        Job::Set { job, budget_tokens, budget_usd, budget_failures, then, priority } => {
+            let bounds = set::Bounds { budget_tokens, budget_usd, budget_failures, then };
+            set::run(client, &job, bounds, priority, json).await
+        }
         Job::Retry { job, codes } => act::retry(client, &job, codes, json).await,
     }
 }

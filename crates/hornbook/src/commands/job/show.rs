@@ -21,8 +21,16 @@ pub(crate) async fn run(client: &Client, job: &str, json: bool) -> Outcome {
         ("rejected", "/counts/rejected"),
         ("failed", "/counts/failed"),
         ("running", "/counts/running"),
+        ("skipped", "/counts/skipped"),
+        ("asked for", "/quota/wanted"),
+        ("of those had", "/quota/met"),
+        ("budget in tokens", "/budget/tokens"),
+        ("budget in dollars", "/budget/usd"),
+        ("failures allowed", "/budget/failures"),
         ("prompt tokens", "/usage/prompt_tokens"),
         ("completion tokens", "/usage/completion_tokens"),
+        ("dollars", "/usage/usd"),
+        ("why", "/error/message"),
         ("started", "/started_at"),
         ("finished", "/finished_at"),
     ];
@@ -31,6 +39,16 @@ pub(crate) async fn run(client: &Client, job: &str, json: bool) -> Outcome {
         if !value.is_empty() {
             output::line(&format!("{label:18} {value}"))?;
         }
+    }
+    for used in job.pointer("/usage/endpoints").and_then(Value::as_array).into_iter().flatten() {
+        output::line(&format!(
+            "endpoint           {}: {} documents, {} + {} tokens, {} dollars",
+            text(used, "/name"),
+            text(used, "/documents"),
+            text(used, "/prompt_tokens"),
+            text(used, "/completion_tokens"),
+            text(used, "/usd")
+        ))?;
     }
     for error in job.get("errors").and_then(Value::as_array).into_iter().flatten() {
         output::line(&format!(

@@ -36,6 +36,38 @@ pub(crate) async fn run(
     if and_watch { watch::run(client, &id, json).await } else { Ok(()) }
 }
 
+/// Says what the job in `file` would cost; nothing is stored.
+pub(crate) async fn dry_run(client: &Client, file: &Path, json: bool) -> Outcome {
+    let spec = read_spec(file)?;
+    let forecast = client.post("/v1/jobs?dry_run=true", Some(&spec)).await?;
+    if json {
+        return output::json(&forecast);
+    }
+    for (label, pointer) in [
+        ("prompts", "/prompts"),
+        ("prompt tokens", "/prompt_tokens"),
+        ("completion tokens", "/completion_tokens"),
+        ("dollars", "/usd"),
+        ("seconds", "/duration_seconds"),
+        ("at most prompts", "/at_most/prompts"),
+        ("at most dollars", "/at_most/usd"),
+    ] {
+        output::line(&format!("{label:18} {}", text(&forecast, pointer)))?;
+    }
+    for endpoint in forecast.get("endpoints").and_then(Value::as_array).into_iter().flatten() {
+        output::line(&format!(
+            "endpoint           {}: {} prompts, {} dollars",
+            text(endpoint, "/name"),
+            text(endpoint, "/prompts"),
+            text(endpoint, "/usd")
+        ))?;
+    }
+    for assumption in forecast.get("assumptions").and_then(Value::as_array).into_iter().flatten() {
+        output::line(&format!("assuming           {}", assumption.as_str().unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
 fn read_spec(file: &Path) -> Result<Value, Failure> {
     let mut text = String::new();
     let shown = file.display();
