@@ -33,8 +33,8 @@ impl JobRun {
 
     /// So many prompts were rendered, of so many bytes together with their seeds.
     pub(crate) fn rendered(&self, prompts: usize, bytes: usize) {
-        if prompts > 0 {
-            self.prompt_bytes.store(bytes / prompts, Ordering::Relaxed);
+        if let Some(mean) = bytes.checked_div(prompts) {
+            self.prompt_bytes.store(mean, Ordering::Relaxed);
         }
     }
 }
