@@ -37,7 +37,7 @@ pub(crate) fn measure(
     let limits = json!({"in_flight": IN_FLIGHT});
     let service = house.open(mock, &limits)?;
     mock.reset(0)?;
-    let few = run::job(&service, mock, FEW, Until::Ended)?.peak_bytes;
+    let few = run::job(&service, mock, FEW, Until::Ended)?.ended_peak_bytes;
     drop(service);
 
     let seconds = options.memory_seconds();

@@ -39,8 +39,10 @@ pub(crate) struct Ran {
     pub(crate) request_bytes: f64,
     /// Most requests that the mock had under way.
     pub(crate) peak_in_flight: f64,
-    /// The most memory that the service ever had, in bytes.
+    /// The most memory that the service had until all documents were stored, in bytes.
     pub(crate) peak_bytes: f64,
+    /// The most that it ever had.
+    pub(crate) ended_peak_bytes: f64,
     /// Bytes in Postgres' tables and indexes for one document.
     pub(crate) table_bytes: f64,
     /// Cores that anything else kept busy until the last document was stored.
@@ -69,6 +71,7 @@ pub(crate) fn job(service: &Service, mock: &Mock, prompts: u64, until: Until) ->
     let others_s = process::machine_cpu_s()? - machine_s;
     let (service_s, postgres_s, mock_s) =
         (after.0 - before.0, after.1 - before.1, after.2 - before.2);
+    let peak_bytes = process::status_bytes(pid, "VmHWM")?;
     let (seen, counts) = (mock.seen()?, http::get(&service.address, &path)?["counts"].take());
     let assembly_s = match until {
         Until::Stored => f64::NAN,
@@ -90,7 +93,8 @@ pub(crate) fn job(service: &Service, mock: &Mock, prompts: u64, until: Until) ->
         accepted: counts["accepted"].as_f64().unwrap_or(f64::NAN) / prompts as f64,
         request_bytes: seen.number("request_bytes")? / seen.number("requests")?,
         peak_in_flight: seen.number("peak_in_flight")?,
-        peak_bytes: process::status_bytes(pid, "VmHWM")?,
+        peak_bytes,
+        ended_peak_bytes: process::status_bytes(pid, "VmHWM")?,
         table_bytes: (service.table_bytes() - table_bytes) / prompts as f64,
         others_cores: ((others_s - service_s - postgres_s - mock_s) / wall_s).max(0.0),
     })
