@@ -46,14 +46,20 @@ impl House {
             ..Options::default()
         })
         .await;
-        let endpoint = json!({
-            "kind": "openai", "base_url": mock.base_url(), "model": "mock", "limits": limits,
-        });
-        let (status, answer) = service.put("/v1/endpoints/mock", &endpoint).await;
-        assert_eq!(status, 201, "{answer}");
         let config = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(config.path(), "allowed_networks = [\"127.0.0.0/8\"]\n").expect("writing");
-        Self { database, service, mock, config }
+        let house = Self { database, service, mock, config };
+        house.limit(limits).await;
+        house
+    }
+
+    /// Points the endpoint at the mock with these limits.
+    async fn limit(&self, limits: &Value) {
+        let endpoint = json!({
+            "kind": "openai", "base_url": self.mock.base_url(), "model": "mock", "limits": limits,
+        });
+        let (status, answer) = self.service.put("/v1/endpoints/mock", &endpoint).await;
+        assert!(matches!(status, 200 | 201), "{answer}");
     }
 
     async fn hire(&self) -> WorkerProcess {
@@ -163,15 +169,13 @@ async fn three_workers_share_a_job_and_one_leaves_in_order() {
 async fn a_killed_worker_is_taken_over_when_its_lease_ends() {
     let house = House::open(Duration::from_secs(1)).await;
     let mut doomed = house.hire().await;
-    let prompts = 80;
+    let _others = [house.hire().await, house.hire().await];
+    house.until_divided_among(3).await;
+    let prompts = 150;
     let job = house.service.submit(&small_job("mock", prompts)).await;
-    house.until_shared_by(1).await;
-    let dead = house.owners().await;
-    let _second = house.hire().await;
-    let _third = house.hire().await;
     house.until_shared_by(3).await;
     doomed.kill().await;
-    assert!(house.owners().await.is_superset(&dead), "it died with a lease");
+    assert_eq!(house.owners().await.len(), 3, "it died with a lease");
     let ended = house.service.wait_for_end(&job, TAKEN_OVER_WITHIN).await;
     assert_eq!(ended["state"], "succeeded", "{ended}");
     assert_eq!(ended["counts"]["accepted"], prompts);
@@ -234,6 +238,27 @@ async fn a_rate_holds_across_a_kill_and_a_restart() {
         // Lease and cooling are over: the successor has the dead one's part.
         house.until_divided_among(3).await;
     }
+    house.cancel(&job).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_a_share_holds_no_prompts() {
+    let house = House::open(Duration::from_millis(200)).await;
+    let _workers = [house.hire().await, house.hire().await];
+    house.until_divided_among(2).await;
+    let job = house.service.submit(&small_job("mock", ENDLESS)).await;
+    house.until_shared_by(2).await;
+    house.limit(&json!({ "in_flight": 1 })).await;
+    house.until_shared_by(1).await;
+    // What was under way before ends; then there is one at a time, by one worker.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for _ in 0..40 {
+        assert!(house.mock.in_flight() <= 1);
+        assert!(house.owners().await.len() <= 1);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    house.limit(&json!({ "in_flight": IN_FLIGHT })).await;
+    house.until_shared_by(2).await;
     house.cancel(&job).await;
 }
 
