@@ -265,11 +265,11 @@ async fn a_worker_without_a_share_holds_no_prompts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_slept_past_its_lease_writes_and_sends_nothing() {
     let house = House::open(Duration::from_secs(1)).await;
-    let sleeper = house.hire().await;
+    let (sleeper, _other) = (house.hire().await, house.hire().await);
+    // Both are there before the job: one that is alone would lease the whole of it in a second.
+    house.until_divided_among(2).await;
     let prompts = 60;
     let job = house.service.submit(&small_job("mock", prompts)).await;
-    house.until_shared_by(1).await;
-    let _other = house.hire().await;
     house.until_shared_by(2).await;
     sleeper.freeze();
     let ended = house.service.wait_for_end(&job, TAKEN_OVER_WITHIN).await;
