@@ -60,8 +60,8 @@ pub const COMMIT_LINGER_MILLIS: u64 = 50;
 pub const SEGMENT_PROMPTS: u64 = 8_192;
 /// Uncompressed text per shard.
 pub const SHARD_TEXT_BYTES: u64 = 256 * 1024 * 1024;
-/// Uncompressed bytes per Parquet row group.
-pub const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
+/// Uncompressed bytes per Parquet row group; a group is held in memory, compressed, until it is whole.
+pub const ROW_GROUP_BYTES: usize = 32 * 1024 * 1024;
 /// Largest quota that a key may be given.
 pub const QUOTA_MAX: u64 = 1_000_000_000_000_000;
 /// Metadata keys that a job may carry.

@@ -83,10 +83,10 @@ pub(crate) const EXPORT_ROWS_FIRST: u32 = 16;
 pub(crate) const EXPORT_ROWS_MAX: u32 = 1_000;
 /// Text that one page of an export should hold.
 pub(crate) const EXPORT_PAGE_BYTES: usize = 8 * 1024 * 1024;
-/// Size of one part of an upload; smaller files go in one piece.
-pub(crate) const UPLOAD_PART_BYTES: usize = 8 * 1024 * 1024;
-/// Parts of one upload under way at once.
-pub(crate) const UPLOAD_PARTS: usize = 4;
+/// Size of one part of an upload; smaller files go in one piece. S3 takes no less than 5 MiB.
+pub(crate) const UPLOAD_PART_BYTES: usize = 6 * 1024 * 1024;
+/// Parts of one upload under way at once; as many and two more are held in memory.
+pub(crate) const UPLOAD_PARTS: usize = 2;
 /// Longest time between two sweeps of the janitor.
 pub(crate) const JANITOR_INTERVAL: Duration = Duration::from_secs(5);
 /// Shortest time between two sweeps of the janitor.
