@@ -232,8 +232,10 @@ async fn a_rate_holds_across_a_kill_and_a_restart() {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     house.assert_pace(per_minute, 4);
     let since = (house.mock.requests() - at_the_kill) as u64;
+    // The successor has asked for a part as well, and the dead one's is still its own: the two that
+    // live have a quarter each, less what begins and ends with the count.
     let part = per_minute * seconds / 60 / 2;
-    assert!(since > part, "the others went on: {since} of {part} in {seconds} s");
+    assert!(since >= part * 4 / 5, "the others went on: {since} of {part} in {seconds} s");
     if full() {
         // Lease and cooling are over: the successor has the dead one's part.
         house.until_divided_among(3).await;
