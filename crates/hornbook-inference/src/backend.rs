@@ -115,6 +115,9 @@ pub struct Completion {
     pub model: String,
     /// One per token where they were asked for and the endpoint tells them, else none.
     pub logprobs: Vec<DrawnLogprob>,
+    /// Tokens of earlier attempts at the same prompt that were paid for and of no use: whoever
+    /// keeps accounts adds them to `usage`. They are no part of the answer.
+    pub wasted: Usage,
 }
 
 /// What to do about an error: the retry classes.
@@ -151,6 +154,34 @@ pub struct CompletionError {
     pub message: String,
     /// How long the endpoint asked to be left alone.
     pub retry_after: Option<Duration>,
+    /// Tokens that were paid for all the same, over all attempts; whoever keeps accounts charges
+    /// them, whatever becomes of the prompt (also where it is put back for another try).
+    ///
+    /// An answer that was declined, had nothing in it or was too long was computed, so it counts:
+    /// as the endpoint's usage says, or as estimated from lengths. Zero where the endpoint declined
+    /// before it computed anything, and where nobody can know, as when a connection broke.
+    pub usage: Usage,
+}
+
+impl CompletionError {
+    /// An error that cost nothing and says nothing of when to come back.
+    pub fn new(class: ErrorClass, code: &'static str, message: impl Into<String>) -> Self {
+        Self { class, code, message: message.into(), retry_after: None, usage: Usage::default() }
+    }
+
+    /// The same of an attempt that was paid for.
+    pub(crate) fn paid(self, usage: Usage) -> Self {
+        Self { usage, ..self }
+    }
+}
+
+/// The tokens of both.
+pub(crate) fn sum(one: Usage, other: Usage) -> Usage {
+    Usage {
+        prompt_tokens: one.prompt_tokens.saturating_add(other.prompt_tokens),
+        completion_tokens: one.completion_tokens.saturating_add(other.completion_tokens),
+        cached_tokens: one.cached_tokens.saturating_add(other.cached_tokens),
+    }
 }
 
 /// Something that completes prompts.
@@ -200,6 +231,7 @@ pub trait Backend: Send + Sync {
                     let tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
                     admission.settle(tokens);
                 }
+                // Estimates stand where nobody knows what it cost.
                 Err(_) => drop(admission),
             }
             answer

@@ -21,6 +21,7 @@ pub mod preset;
 pub mod retry;
 mod retrying;
 mod secret;
+mod streak;
 
 pub use ambient::{Ambient, SharedTimer, Timer, TokioTimer};
 pub use backend::{

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use hornbook_types::Usage;
 
 use crate::limiter::{Admission, Limiter, Outcome};
+use crate::retry::RETRY_AFTER_HELD_SECONDS;
 use crate::retrying::cancelled;
+use crate::streak::Streak;
 use crate::{
     Ambient, Backend, Completion, CompletionError, CompletionRequest, ErrorClass, Provenance,
 };
@@ -22,12 +25,13 @@ pub struct Limited<B> {
     inner: B,
     limiter: Arc<Limiter>,
     ambient: Ambient,
+    streak: Streak,
 }
 
 impl<B: Backend> Limited<B> {
     /// Puts `limiter` in front of `inner`.
     pub fn new(inner: B, limiter: Arc<Limiter>, ambient: Ambient) -> Self {
-        Self { inner, limiter, ambient }
+        Self { inner, limiter, ambient, streak: Streak::default() }
     }
 
     async fn queued(&self, request: CompletionRequest) -> Result<Completion, CompletionError> {
@@ -47,15 +51,16 @@ impl<B: Backend> Limited<B> {
     ) -> Result<Completion, CompletionError> {
         let sent_at = admission.send();
         let answer = self.inner.complete(request).await;
+        let answer = answer.map_err(|error| self.streak.judge(error, self.ambient.timer.elapsed()));
         match &answer {
             Ok(completion) => {
+                self.streak.ends();
                 // Measuring takes a turn, for which the endpoint need not wait.
                 admission.free();
                 let latency = self.latency_since(sent_at).await;
-                let usage = &completion.usage;
-                let tokens = usage.completion_tokens;
+                let tokens = completion.usage.completion_tokens;
                 admission.report(Outcome::Answered { latency, tokens });
-                admission.settle(usage.prompt_tokens.saturating_add(tokens));
+                admission.settle(tokens_of(&completion.usage));
             }
             Err(error) => {
                 if let Some(outcome) = outcome_of(error) {
@@ -64,9 +69,16 @@ impl<B: Backend> Limited<B> {
                     }
                     admission.report(outcome);
                 }
+                if let Some(wait) = error.retry_after
+                    && error.class == ErrorClass::Transient
+                    && wait > Duration::from_secs(RETRY_AFTER_HELD_SECONDS)
+                {
+                    self.limiter.hold(wait);
+                }
                 // Whether a broken exchange was charged for is not known: the estimate stands.
-                if costs_nothing(error.class) {
-                    admission.settle(0);
+                let spent = tokens_of(&error.usage);
+                if spent > 0 || costs_nothing(error.class) {
+                    admission.settle(spent);
                 }
             }
         }
@@ -85,6 +97,10 @@ impl<B: Backend> Limited<B> {
     }
 }
 
+fn tokens_of(usage: &Usage) -> u64 {
+    usage.prompt_tokens.saturating_add(usage.completion_tokens)
+}
+
 /// What an error says of its endpoint; a request that was taken back says nothing.
 fn outcome_of(error: &CompletionError) -> Option<Outcome> {
     Some(match error.class {
@@ -96,8 +112,9 @@ fn outcome_of(error: &CompletionError) -> Option<Outcome> {
         ErrorClass::TooLong
         | ErrorClass::Permanent
         | ErrorClass::Endpoint
-        | ErrorClass::Refused => Outcome::Declined,
-        ErrorClass::Unavailable | ErrorClass::Cancelled => return None,
+        | ErrorClass::Refused
+        | ErrorClass::Unavailable => Outcome::Declined,
+        ErrorClass::Cancelled => return None,
     })
 }
 
@@ -186,12 +203,9 @@ mod tests {
         ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
             self.timer.advance(Duration::from_secs(1));
             let answer = self.answers.lock().unwrap().pop_front().unwrap();
-            let answer = answer.map(|()| completion()).map_err(|(class, code)| CompletionError {
-                class,
-                code,
-                message: String::new(),
-                retry_after: None,
-            });
+            let answer = answer
+                .map(|()| completion())
+                .map_err(|(class, code)| CompletionError::new(class, code, "").paid(price(code)));
             Box::pin(std::future::ready(answer))
         }
 
@@ -213,6 +227,17 @@ mod tests {
             usage_estimated: false,
             model: "m".to_owned(),
             logprobs: Vec::new(),
+            wasted: Usage::default(),
+        }
+    }
+
+    /// What an answer costs that is of no use.
+    fn price(code: &str) -> Usage {
+        match code {
+            "refusal" | "body_too_large" | "no_choices" => {
+                Usage { prompt_tokens: 10, completion_tokens: 40, cached_tokens: 0 }
+            }
+            _ => Usage::default(),
         }
     }
 
@@ -245,12 +270,30 @@ mod tests {
             (Err((ErrorClass::Permanent, "http_400")), 0),
             // Nobody knows: the estimate stands.
             (Err((ErrorClass::Transient, "interrupted")), 1_000),
+            // Computed and of no use.
+            (Err((ErrorClass::Refused, "refusal")), 50),
+            (Err((ErrorClass::Permanent, "body_too_large")), 50),
         ] {
             let (limited, ..) = limited(vec![answer]);
             let _ = limited.complete(request()).await;
             let figures = limited.limiter.figures();
             assert_eq!((figures.tokens_last_minute, figures.in_use), (tokens, 0), "{answer:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_useless_attempts_cost_is_told() {
+        let useless = Err((ErrorClass::Transient, "no_choices"));
+        let (limited, _, ambient) = limited(vec![useless, useless, Ok(())]);
+        let retrying = Retrying::new(limited, RetryPolicy::default(), ambient);
+        let completion = retrying.complete(request()).await.unwrap();
+        let tokens = |usage: Usage| (usage.prompt_tokens, usage.completion_tokens);
+        assert_eq!((tokens(completion.usage), tokens(completion.wasted)), ((30, 70), (20, 80)));
+        let (limited, _, ambient) =
+            self::limited(vec![useless, useless, Err((ErrorClass::Refused, "refusal"))]);
+        let retrying = Retrying::new(limited, RetryPolicy::default(), ambient);
+        let error = retrying.complete(request()).await.unwrap_err();
+        assert_eq!((error.code, tokens(error.usage)), ("refusal", (30, 120)));
     }
 
     #[tokio::test]

@@ -11,8 +11,10 @@ pub const ATTEMPTS: u32 = 6;
 pub const BACKOFF_BASE_MILLIS: u64 = 500;
 /// Longest wait that back-off alone asks for.
 pub const BACKOFF_CAP_SECONDS: u64 = 30;
-/// Longest wait that an endpoint can ask for.
-pub const RETRY_AFTER_CAP_SECONDS: u64 = 120;
+/// Longest that an endpoint can ask to be left alone.
+pub const RETRY_AFTER_CAP_SECONDS: u64 = 3_600;
+/// Longest such wait for which a prompt is held; before a longer one it is put back.
+pub const RETRY_AFTER_HELD_SECONDS: u64 = 120;
 
 /// By HTTP status: the first row that holds the status decides, unless [`WORDS`] or [`PHRASES`] know better.
 const STATUSES: &[(u16, u16, ErrorClass, &str)] = &[
@@ -20,7 +22,7 @@ const STATUSES: &[(u16, u16, ErrorClass, &str)] = &[
     (400, 400, Permanent, "http_400"),
     (401, 401, Endpoint, "http_401"),
     (402, 402, Endpoint, "quota"),
-    (403, 403, Endpoint, "http_403"),
+    (403, 403, Endpoint, "http_403"), // where it is an API that says so, and no mere page
     (404, 404, Endpoint, "http_404"), // the model or the base URL is wrong, for every prompt alike
     (405, 405, Endpoint, "http_405"),
     (408, 408, Transient, "http_408"),
@@ -115,10 +117,12 @@ fn transport_class(error: &HttpError) -> ErrorClass {
     }
 }
 
-/// By what a 200 held instead of an answer.
+/// By what a body held instead of an answer or an error.
 pub(crate) mod unusable {
-    use super::ErrorClass::{self, Refused, Transient};
+    use super::ErrorClass::{self, Permanent, Refused, Transient};
 
+    /// A firewall that minds one prompt, or everybody: the ones after it will tell.
+    pub(crate) const FORBIDDEN_PAGE: (ErrorClass, &str) = (Permanent, "http_403");
     pub(crate) const HTML_PAGE: (ErrorClass, &str) = (Transient, "html_page");
     pub(crate) const BAD_JSON: (ErrorClass, &str) = (Transient, "bad_json");
     pub(crate) const NO_CHOICES: (ErrorClass, &str) = (Transient, "no_choices");
@@ -174,7 +178,7 @@ pub struct RetryPolicy {
     pub base: Duration,
     /// Longest wait of back-off alone.
     pub cap: Duration,
-    /// Longest wait that an endpoint can ask for.
+    /// Longest wait that an endpoint can ask for with a prompt in hand.
     pub retry_after_cap: Duration,
 }
 
@@ -184,7 +188,7 @@ impl Default for RetryPolicy {
             attempts: ATTEMPTS,
             base: Duration::from_millis(BACKOFF_BASE_MILLIS),
             cap: Duration::from_secs(BACKOFF_CAP_SECONDS),
-            retry_after_cap: Duration::from_secs(RETRY_AFTER_CAP_SECONDS),
+            retry_after_cap: Duration::from_secs(RETRY_AFTER_HELD_SECONDS),
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use hornbook_types::Usage;
 
+use crate::backend::sum;
 use crate::limited::{estimate_tokens, is_never_sent};
 use crate::limiter::{Admission, Limiter, Trouble};
 use crate::retry::{RetryPolicy, is_retried};
@@ -32,6 +34,7 @@ impl<B: Backend> Retrying<B> {
         mut admission: Option<Admission>,
     ) -> Result<Completion, CompletionError> {
         let mut attempt = 1;
+        let mut wasted = Usage::default();
         loop {
             let is_probe = admission.as_ref().is_some_and(Admission::is_probe);
             let answer = match admission.take() {
@@ -39,15 +42,19 @@ impl<B: Backend> Retrying<B> {
                 None => self.inner.complete(request.clone()).await,
             };
             let error = match answer {
-                Ok(completion) => return Ok(completion),
+                Ok(completion) => {
+                    return Ok(Completion { wasted: sum(completion.wasted, wasted), ..completion });
+                }
                 Err(error) => Failure { error, is_probe },
             };
+            wasted = sum(wasted, error.error.usage);
             if !is_retried(error.error.class) || attempt >= self.policy.attempts {
-                return Err(self.last(error, attempt));
+                return Err(self.last(error, attempt).paid(wasted));
             }
-            admission = match self.next_admission(&request, &error, attempt).await? {
-                Next::Attempt(admission) => admission,
-                Next::PutBack => return Err(self.last(error, attempt)),
+            admission = match self.next_admission(&request, &error, attempt).await {
+                Ok(Next::Attempt(admission)) => admission,
+                Ok(Next::PutBack) => return Err(self.last(error, attempt).paid(wasted)),
+                Err(cancelled) => return Err(cancelled.paid(wasted)),
             };
             attempt += 1;
         }
@@ -56,7 +63,7 @@ impl<B: Backend> Retrying<B> {
     /// The error that an attempt after which there is no other ends with.
     fn last(&self, failure: Failure, attempt: u32) -> CompletionError {
         let trouble = self.inner.limiter().map(|limiter| limiter.trouble()).unwrap_or_default();
-        let is_put_back = failure.is_put_back(trouble);
+        let is_put_back = failure.is_put_back(trouble) || self.is_long(&failure);
         let mut error = failure.error;
         // An endpoint that puts off every attempt is at fault alone.
         if is_put_back || error.class == ErrorClass::Throttled {
@@ -76,6 +83,9 @@ impl<B: Backend> Retrying<B> {
         failure: &Failure,
         attempt: u32,
     ) -> Result<Next, CompletionError> {
+        if self.is_long(failure) {
+            return Ok(Next::PutBack);
+        }
         let Some(limiter) = self.inner.limiter() else {
             self.back_off(request, &failure.error, attempt).await?;
             return Ok(Next::Attempt(None));
@@ -90,6 +100,12 @@ impl<B: Backend> Retrying<B> {
             () = limiter.in_trouble(|trouble| failure.is_put_back(trouble)) => Ok(Next::PutBack),
             admission = admitted => Ok(Next::Attempt(Some(admission?))),
         }
+    }
+
+    /// True where the endpoint asked for a longer wait than anybody waits with a prompt in hand.
+    fn is_long(&self, failure: &Failure) -> bool {
+        let asked = failure.error.retry_after;
+        is_retried(failure.error.class) && asked.is_some_and(|it| it > self.policy.retry_after_cap)
     }
 
     async fn back_off(
@@ -135,6 +151,7 @@ impl Failure {
     /// and what is always put back never ends.
     fn is_put_back(&self, trouble: Trouble) -> bool {
         match self.error.class {
+            ErrorClass::Throttled | ErrorClass::Transient if trouble.is_put_off => true,
             ErrorClass::Throttled => trouble.is_down || trouble.is_refusing,
             ErrorClass::Transient => {
                 trouble.is_down && (is_never_sent(self.error.code) || !self.is_probe)
@@ -146,12 +163,7 @@ impl Failure {
 
 /// The error of a request whose owner took it back.
 pub(crate) fn cancelled() -> CompletionError {
-    CompletionError {
-        class: ErrorClass::Cancelled,
-        code: "cancelled",
-        message: "cancelled by its owner".to_owned(),
-        retry_after: None,
-    }
+    CompletionError::new(ErrorClass::Cancelled, "cancelled", "cancelled by its owner")
 }
 
 impl<B: Backend> Backend for Retrying<B> {

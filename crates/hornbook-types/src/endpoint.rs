@@ -224,6 +224,12 @@ impl EndpointSpec {
         for (field, limit) in limits {
             if limit == Some(0) {
                 faults.push(FieldError::new(format!("/limits/{field}"), "must be at least 1"));
+            } else if limit.is_some()
+                && self.kind == EndpointKind::OpenaiBatch
+                && field != "in_flight"
+            {
+                let detail = "batches have no limit per minute; leave it out";
+                faults.push(FieldError::new(format!("/limits/{field}"), detail));
             }
         }
         for (field, price) in [
@@ -277,6 +283,22 @@ mod tests {
             serde_json::from_value::<EndpointSpec>(spec).expect("the types fit").check().is_ok()
         };
         assert!(vllm("openai") && !vllm("anthropic") && !vllm("openai_batch"));
+    }
+
+    #[test]
+    fn batches_have_no_minutes() {
+        let faults = |kind: &str| {
+            let spec = serde_json::json!({
+                "kind": kind, "base_url": "http://a/v1", "model": "m",
+                "limits": {"in_flight": 9, "requests_per_minute": 9, "tokens_per_minute": 9}
+            });
+            let spec = serde_json::from_value::<EndpointSpec>(spec).expect("the types fit");
+            let faults = spec.check().err().map(|invalid| invalid.0).unwrap_or_default();
+            faults.into_iter().map(|fault| fault.pointer.to_string()).collect::<Vec<_>>()
+        };
+        let expected = ["/limits/requests_per_minute", "/limits/tokens_per_minute"];
+        assert_eq!(faults("openai_batch"), expected);
+        assert!(faults("openai").is_empty());
     }
 
     #[test]

@@ -207,12 +207,8 @@ mod tests {
 
     #[test]
     fn a_field_that_the_model_refuses_is_named_as_the_client_did() {
-        let error = CompletionError {
-            class: ErrorClass::Permanent,
-            code: "bad_sampling",
-            message: "/sampling/logit_bias names token 9; the model has 8".to_owned(),
-            retry_after: None,
-        };
+        let message = "/sampling/logit_bias names token 9; the model has 8";
+        let error = CompletionError::new(ErrorClass::Permanent, "bad_sampling", message);
         let fault = Fault::from(error);
         assert_eq!(fault.status, StatusCode::BAD_REQUEST);
         let expected = json!({"error": {

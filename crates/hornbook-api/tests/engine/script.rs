@@ -105,6 +105,7 @@ impl Script {
             usage_estimated: false,
             model: "script-1".to_owned(),
             logprobs: said.logprobs,
+            wasted: Usage::default(),
         })
     }
 }
@@ -148,7 +149,7 @@ impl Drop for Running {
 }
 
 fn error(class: ErrorClass, code: &'static str) -> CompletionError {
-    CompletionError { class, code, message: format!("scripted {code}"), retry_after: None }
+    CompletionError::new(class, code, format!("scripted {code}"))
 }
 
 impl Backend for Script {

@@ -214,12 +214,8 @@ impl Backend for Echo {
     ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
         Box::pin(async move {
             if !self.works {
-                return Err(CompletionError {
-                    class: ErrorClass::Endpoint,
-                    code: "http_401",
-                    message: "the key is refused".to_owned(),
-                    retry_after: None,
-                });
+                let class = ErrorClass::Endpoint;
+                return Err(CompletionError::new(class, "http_401", "the key is refused"));
             }
             Ok(Completion {
                 text: request.input.last().to_owned(),
@@ -229,6 +225,7 @@ impl Backend for Echo {
                 usage_estimated: false,
                 model: "echo-1".to_owned(),
                 logprobs: Vec::new(),
+                wasted: Usage::default(),
             })
         })
     }

@@ -128,6 +128,6 @@ impl From<EmbedError> for CompletionError {
             EmbedError::NotFinite => (ErrorClass::Permanent, "no_vector"),
             EmbedError::Failed { .. } => (ErrorClass::Endpoint, "embedding_failed"),
         };
-        Self { class, code, message: error.to_string(), retry_after: None }
+        Self::new(class, code, error.to_string())
     }
 }

@@ -5,7 +5,7 @@ use hornbook_inference::{CompletionError, ErrorClass};
 use crate::text::PromptError;
 
 fn error(class: ErrorClass, code: &'static str, message: String) -> CompletionError {
-    CompletionError { class, code, message, retry_after: None }
+    CompletionError::new(class, code, message)
 }
 
 /// The caller gave the prompt up.

@@ -229,6 +229,7 @@ impl Sequence {
                     usage_estimated: false,
                     model: model.to_owned(),
                     logprobs,
+                    wasted: Usage::default(),
                 };
                 Ok((completion, unsent))
             }

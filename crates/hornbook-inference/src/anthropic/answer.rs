@@ -9,9 +9,11 @@ use crate::{Completion, CompletionError};
 
 /// The answer in the body of a success.
 pub(crate) fn read_answer(asked: &Asked<'_>, body: &[u8]) -> Result<Completion, CompletionError> {
-    let answer = asked.read_json(body)?;
+    let answer = asked.read_sparse(body)?;
     let Some(blocks) = answer.get("content").and_then(Value::as_array) else {
-        return Err(asked.read_error_value(&answer));
+        let told = answer.pointer("/usage/output_tokens").is_some();
+        let spent = if told { usage(asked, &answer, "").0 } else { Usage::default() };
+        return Err(asked.read_error_value(&answer).paid(spent));
     };
     // Blocks of other kinds, such as thinking, are not the answer.
     let said: String = blocks
@@ -24,7 +26,7 @@ pub(crate) fn read_answer(asked: &Asked<'_>, body: &[u8]) -> Result<Completion, 
     if reason == Some("refusal") {
         let why = answer.pointer("/stop_details/explanation").and_then(Value::as_str);
         let why = why.unwrap_or("the model declined to answer");
-        return Err(asked.error(unusable::REFUSAL, why));
+        return Err(asked.error(unusable::REFUSAL, why).paid(usage(asked, &answer, &said).0));
     }
     let finish_reason = match reason {
         Some("end_turn" | "stop_sequence") => FinishReason::Stop,

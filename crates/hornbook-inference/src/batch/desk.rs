@@ -1,29 +1,79 @@
 //! Who waits for what, and in which batch it is: the one state of a batch endpoint.
+//!
+//! It knows only what somebody waits for at present; everything else is the journal's.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 use super::journal::{OpenBatch, RequestId};
 use super::limits::{BATCH_BYTES, BATCH_REQUESTS};
-use crate::{Completion, CompletionError};
+use crate::{Completion, CompletionError, ErrorClass};
 
 /// What becomes of one request.
-pub(super) type Answer = Result<Completion, CompletionError>;
+pub(super) type Answer = Result<Completion, Unanswered>;
 /// Our own name for a batch.
 pub(super) type Key = Arc<str>;
+
+/// Why a request has no answer, and what that means for the next try.
+#[derive(Clone, Debug)]
+pub(super) struct Unanswered {
+    pub(super) error: CompletionError,
+    /// The batch that has no answer to it, so that it is not looked for there again.
+    pub(super) passed: Option<Key>,
+    /// It never came to be asked: the next try is no second one.
+    pub(super) is_free: bool,
+}
+
+impl From<CompletionError> for Unanswered {
+    fn from(error: CompletionError) -> Self {
+        Self { error, passed: None, is_free: false }
+    }
+}
+
+impl Unanswered {
+    /// Of a request that was never looked at.
+    pub(super) fn again(code: &'static str, message: &str) -> Self {
+        let error = CompletionError::new(ErrorClass::Transient, code, message);
+        Self { is_free: true, ..error.into() }
+    }
+}
+
+/// What must be known of a request that is asked.
+pub(super) struct Question {
+    pub(super) id: RequestId,
+    pub(super) line: Bytes,
+    pub(super) size: Size,
+    /// Batches that have no answer to it.
+    pub(super) passed: Vec<Key>,
+}
+
+/// How much a request asks and may be answered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Size {
+    pub(super) prompt_bytes: usize,
+    pub(super) max_tokens: u32,
+}
 
 /// A request that somebody waits for.
 struct Waiting {
     /// Its line, until it is in a file.
     line: Option<Bytes>,
-    prompt_bytes: usize,
+    size: Size,
+    passed: Vec<Key>,
     askers: Vec<oneshot::Sender<Answer>>,
 }
 
-/// A batch that was made and may have answers which nobody has had yet.
+impl Waiting {
+    fn is_wanted(&self) -> bool {
+        self.askers.iter().any(|asker| !asker.is_closed())
+    }
+}
+
+/// A batch in which somebody's requests are.
 struct Known {
     batch_id: Option<String>,
     /// Its requests, line by line, where it was made here.
@@ -34,16 +84,19 @@ struct Known {
     attended: bool,
 }
 
-#[derive(Default)]
 struct State {
     waiting: HashMap<RequestId, Waiting>,
-    /// Where requests are whose answers nobody has had yet.
+    /// Where requests are that somebody waits for.
     located: HashMap<RequestId, Key>,
     batches: HashMap<Key, Known>,
     gathering: Vec<RequestId>,
     gathering_bytes: usize,
-    /// Requests that a batch was asked for and has no answer to.
-    exhausted: HashSet<(RequestId, Key)>,
+    /// Requests that the account's queue seems to have room for.
+    file_requests: usize,
+    /// Waits for room in the queue, one after the other.
+    queue_waits: u32,
+    /// Nothing is sent off before.
+    opens_at: Duration,
 }
 
 /// What the caller of [`Desk::ask`] has to see to.
@@ -56,14 +109,41 @@ pub(super) enum Then {
     Attend(Key),
 }
 
+/// How a batch is left.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// It is not: somebody waits for it.
+    Stay,
+    /// Nobody waits for it; it may have more answers.
+    Left,
+    /// It was made here, and all its answers have been had.
+    Spent,
+}
+
 impl State {
     fn is_full(&self) -> bool {
         self.gathering.len() >= BATCH_REQUESTS || self.gathering_bytes >= BATCH_BYTES
     }
+
+    /// Those who wait for the batch; forgets who went away.
+    fn awaited(&mut self, key: &Key) -> HashSet<RequestId> {
+        let State { waiting, located, .. } = self;
+        let of_batch = located.iter().filter(|(_, of)| *of == key).map(|(id, _)| *id);
+        let of_batch: Vec<RequestId> = of_batch.collect();
+        let mut awaited = HashSet::new();
+        for id in of_batch {
+            if waiting.get(&id).is_some_and(Waiting::is_wanted) {
+                awaited.insert(id);
+            } else {
+                waiting.remove(&id);
+                located.remove(&id);
+            }
+        }
+        awaited
+    }
 }
 
 /// The state, shared by the tasks of one endpoint.
-#[derive(Default)]
 pub(super) struct Desk {
     state: Mutex<State>,
     /// Told when the gathering batch can hold no more.
@@ -71,13 +151,23 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    pub(super) fn new() -> Self {
+        let state = State {
+            waiting: HashMap::new(),
+            located: HashMap::new(),
+            batches: HashMap::new(),
+            gathering: Vec::new(),
+            gathering_bytes: 0,
+            file_requests: BATCH_REQUESTS,
+            queue_waits: 0,
+            opens_at: Duration::ZERO,
+        };
+        Self { state: Mutex::new(state), full: Notify::new() }
+    }
+
     /// Puts a request on the desk; the answer comes through the receiver.
-    pub(super) fn ask(
-        &self,
-        id: RequestId,
-        line: Bytes,
-        prompt_bytes: usize,
-    ) -> (oneshot::Receiver<Answer>, Then) {
+    pub(super) fn ask(&self, question: Question) -> (oneshot::Receiver<Answer>, Then) {
+        let Question { id, line, size, passed } = question;
         let (asker, answer) = oneshot::channel();
         let mut state = self.lock();
         if let Some(waiting) = state.waiting.get_mut(&id) {
@@ -86,7 +176,7 @@ impl Desk {
         }
         let askers = vec![asker];
         if let Some(key) = state.located.get(&id).cloned() {
-            state.waiting.insert(id, Waiting { line: None, prompt_bytes, askers });
+            state.waiting.insert(id, Waiting { line: None, size, passed, askers });
             let is_attended = state.batches.get(&key).is_some_and(|known| known.attended);
             return (answer, if is_attended { Then::Nothing } else { Then::Attend(key) });
         }
@@ -95,7 +185,7 @@ impl Desk {
         state.gathering.push(id);
         state.gathering_bytes += line.len();
         let is_full = state.is_full() && !was_full;
-        state.waiting.insert(id, Waiting { line: Some(line), prompt_bytes, askers });
+        state.waiting.insert(id, Waiting { line: Some(line), size, passed, askers });
         drop(state);
         if is_full {
             self.full.notify_one();
@@ -103,25 +193,24 @@ impl Desk {
         (answer, if is_first { Then::Gather } else { Then::Nothing })
     }
 
-    /// Takes the gathered requests that are still wanted.
-    pub(super) fn take_gathered(&self) -> Vec<(RequestId, Bytes)> {
+    /// Takes the gathered requests that are still wanted, each with the batches that it has passed.
+    pub(super) fn take_gathered(&self) -> Vec<(RequestId, Bytes, Vec<Key>)> {
         let mut state = self.lock();
         state.gathering_bytes = 0;
         let gathered = std::mem::take(&mut state.gathering);
         let mut wanted = Vec::with_capacity(gathered.len());
         for id in gathered {
             let Some(waiting) = state.waiting.get_mut(&id) else { continue };
-            waiting.askers.retain(|asker| !asker.is_closed());
-            if waiting.askers.is_empty() {
+            if !waiting.is_wanted() {
                 state.waiting.remove(&id);
             } else if let Some(line) = waiting.line.take() {
-                wanted.push((id, line));
+                wanted.push((id, line, waiting.passed.clone()));
             }
         }
         wanted
     }
 
-    /// Notes a batch that is made here.
+    /// Notes a batch that is made here, by somebody who looks after it.
     pub(super) fn note_made(&self, key: &Key, requests: &[RequestId]) {
         let mut state = self.lock();
         for id in requests {
@@ -131,21 +220,23 @@ impl Desk {
             batch_id: None,
             order: requests.into(),
             unanswered: requests.len(),
-            attended: false,
+            attended: true,
         };
         state.batches.insert(Arc::clone(key), known);
     }
 
-    /// Notes where requests were found, each in the first batch that may answer it.
-    pub(super) fn note_found(&self, found: Vec<OpenBatch>) -> HashSet<RequestId> {
+    /// Notes where requests were found, each in the first batch that may answer it; tells which.
+    pub(super) fn note_found(&self, found: Vec<OpenBatch>) -> HashMap<RequestId, Key> {
         let mut state = self.lock();
-        let mut placed = HashSet::new();
+        let mut placed = HashMap::new();
         for batch in found {
             let key: Key = batch.key.into();
             let mut news = 0;
             for id in batch.requests {
-                let is_exhausted = state.exhausted.contains(&(id, Arc::clone(&key)));
-                if !is_exhausted && placed.insert(id) {
+                let waiting = state.waiting.get(&id);
+                let is_passed = waiting.is_some_and(|waiting| waiting.passed.contains(&key));
+                if !is_passed && !placed.contains_key(&id) {
+                    placed.insert(id, Arc::clone(&key));
                     state.located.insert(id, Arc::clone(&key));
                     news += 1;
                 }
@@ -161,11 +252,6 @@ impl Desk {
             }
         }
         placed
-    }
-
-    /// Where a request is.
-    pub(super) fn locate(&self, id: RequestId) -> Option<Key> {
-        self.lock().located.get(&id).cloned()
     }
 
     /// The requests of a batch, line by line.
@@ -194,94 +280,109 @@ impl Desk {
 
     /// Requests of a batch that somebody waits for.
     pub(super) fn awaited(&self, key: &Key) -> HashSet<RequestId> {
+        self.lock().awaited(key)
+    }
+
+    /// True where somebody waits for one of these, wherever they are.
+    pub(super) fn is_any_wanted(&self, ids: &[RequestId]) -> bool {
         let state = self.lock();
-        let is_there = |id: &&RequestId| state.located.get(*id) == Some(key);
-        state.waiting.keys().filter(is_there).copied().collect()
+        ids.iter().any(|id| state.waiting.get(id).is_some_and(Waiting::is_wanted))
     }
 
-    /// Stops looking after a batch, unless somebody waits for it: then true, and it goes on.
-    pub(super) fn leave(&self, key: &Key) -> bool {
+    /// Stops looking after a batch and forgets it, unless somebody waits for it.
+    pub(super) fn leave(&self, key: &Key) -> Leave {
         let mut state = self.lock();
-        let is_awaited = state.waiting.keys().any(|id| state.located.get(id) == Some(key));
-        if !is_awaited && let Some(known) = state.batches.get_mut(key) {
-            known.attended = false;
+        if !state.awaited(key).is_empty() {
+            return Leave::Stay;
         }
-        is_awaited
+        match state.batches.remove(key) {
+            // A batch that others made may hold what they still want: its age ends it.
+            Some(known) if known.unanswered == 0 && !known.order.is_empty() => Leave::Spent,
+            _ => Leave::Left,
+        }
     }
 
-    /// How long the prompt of an awaited request is; none where nobody waits for it.
-    pub(super) fn prompt_bytes(&self, id: RequestId) -> Option<usize> {
-        self.lock().waiting.get(&id).map(|waiting| waiting.prompt_bytes)
+    /// What an awaited request asks for; none where nobody waits for it.
+    pub(super) fn size(&self, id: RequestId) -> Option<Size> {
+        self.lock().waiting.get(&id).map(|waiting| waiting.size)
     }
 
     /// Answers a request from a batch, which then has nothing more for it.
-    pub(super) fn answer(&self, id: RequestId, answer: &Answer) {
+    pub(super) fn answer(&self, id: RequestId, answer: Result<Completion, CompletionError>) {
         let mut state = self.lock();
-        if let Some(key) = state.located.remove(&id) {
-            if let Some(known) = state.batches.get_mut(&key) {
-                known.unanswered = known.unanswered.saturating_sub(1);
-            }
-            if answer.is_err() {
-                state.exhausted.insert((id, key));
-            }
+        let key = state.located.remove(&id);
+        if let Some(known) = key.as_ref().and_then(|key| state.batches.get_mut(key)) {
+            known.unanswered = known.unanswered.saturating_sub(1);
         }
-        let askers = state.waiting.remove(&id).map(|waiting| waiting.askers);
+        let waiting = state.waiting.remove(&id);
         drop(state);
-        tell(askers, answer);
-    }
-
-    /// Tells whoever waits for a batch that there is no answer now; the batch keeps its requests.
-    pub(super) fn put_off(&self, key: &Key, error: &CompletionError) {
-        for id in self.awaited(key) {
-            let askers = self.lock().waiting.remove(&id).map(|waiting| waiting.askers);
-            tell(askers, &Err(error.clone()));
+        let answer = answer.map_err(|error| Unanswered { passed: key, ..error.into() });
+        if let Some(waiting) = waiting {
+            tell(waiting, &answer);
         }
     }
 
-    /// Tells whoever waits for these requests, which are in no batch, that there is no answer.
-    pub(super) fn refuse(&self, ids: &[RequestId], error: &CompletionError) {
-        for id in ids {
-            let askers = self.lock().waiting.remove(id).map(|waiting| waiting.askers);
-            tell(askers, &Err(error.clone()));
-        }
+    /// Tells whoever waits for a batch that there is no answer now; the journal keeps it.
+    pub(super) fn put_off(&self, key: &Key, why: &Unanswered) {
+        let mut state = self.lock();
+        let awaited = state.awaited(key);
+        let State { waiting, located, .. } = &mut *state;
+        let told: Vec<Waiting> = awaited
+            .iter()
+            .filter_map(|id| {
+                located.remove(id);
+                waiting.remove(id)
+            })
+            .collect();
+        drop(state);
+        tell_all(told, why);
     }
 
     /// Forgets a batch that is no more, and tells whoever waits for it.
-    pub(super) fn abandon(&self, key: &Key, error: &CompletionError) {
-        let mut state = self.lock();
-        state.batches.remove(key);
-        state.exhausted.retain(|(_, of)| of != key);
-        let lost: Vec<RequestId> =
-            state.located.extract_if(|_, located| *located == *key).map(|(id, _)| id).collect();
-        let lost = lost.into_iter().filter_map(|id| state.waiting.remove(&id));
-        let lost: Vec<Waiting> = lost.collect();
-        drop(state);
-        for waiting in lost {
-            tell(Some(waiting.askers), &Err(error.clone()));
-        }
+    pub(super) fn abandon(&self, key: &Key, why: &Unanswered) {
+        self.put_off(key, why);
+        self.lock().batches.remove(key);
     }
 
-    /// True when every request of the batch was answered from it.
-    pub(super) fn is_spent(&self, key: &Key) -> bool {
-        self.lock().batches.get(key).is_none_or(|known| known.unanswered == 0)
+    /// How many requests a file may hold at present.
+    pub(super) fn file_requests(&self) -> usize {
+        self.lock().file_requests
     }
 
-    /// True where the batch was made here, so that all that it asks is known.
-    pub(super) fn is_made_here(&self, key: &Key) -> bool {
-        self.lock().batches.get(key).is_some_and(|known| !known.order.is_empty())
+    /// When something may be sent off again.
+    pub(super) fn opens_at(&self) -> Duration {
+        self.lock().opens_at
     }
 
-    /// Forgets a batch that has answered everything and that nobody looks after.
+    /// The account's queue has no room for a batch of `count` requests: asks for less next time,
+    /// later, and says how often that was so in a row. None where there cannot be less.
     ///
-    /// What it had no answer to stays known for as long as the journal may name it.
-    pub(super) fn drop_spent(&self, key: &Key) -> bool {
+    /// While other batches of ours are under way they are what fills the queue: then later will do.
+    pub(super) fn queue_is_full(&self, key: &Key, count: usize) -> Option<u32> {
         let mut state = self.lock();
-        let is_idle = |known: &Known| known.unanswered == 0 && !known.attended;
-        let is_spent = state.batches.get(key).is_some_and(is_idle);
-        if is_spent && state.batches.remove(key).is_some_and(|known| !known.order.is_empty()) {
-            state.exhausted.retain(|(_, of)| of != key);
+        let has_others = state.batches.iter().any(|(of, known)| of != key && known.attended);
+        if !has_others {
+            if count <= 1 {
+                return None;
+            }
+            state.file_requests = state.file_requests.min(count.div_ceil(2));
         }
-        is_spent
+        let waits = state.queue_waits;
+        state.queue_waits = waits.saturating_add(1);
+        Some(waits)
+    }
+
+    /// Sends nothing off before `at`.
+    pub(super) fn close_until(&self, at: Duration) {
+        let mut state = self.lock();
+        state.opens_at = state.opens_at.max(at);
+    }
+
+    /// A batch went through: the next may be larger.
+    pub(super) fn queue_took(&self) {
+        let mut state = self.lock();
+        state.queue_waits = 0;
+        state.file_requests = state.file_requests.saturating_mul(2).min(BATCH_REQUESTS);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -290,9 +391,21 @@ impl Desk {
     }
 }
 
-fn tell(askers: Option<Vec<oneshot::Sender<Answer>>>, answer: &Answer) {
-    for asker in askers.into_iter().flatten() {
+fn tell(waiting: Waiting, answer: &Answer) {
+    for asker in waiting.askers {
         // Who went away does not want it any more.
         let _ = asker.send(answer.clone());
+    }
+}
+
+/// Tells all of them; of an error that pauses the endpoint one hears so, and the others that it is
+/// not to be had: to be paused once is enough.
+fn tell_all(told: Vec<Waiting>, why: &Unanswered) {
+    let mut why = why.clone();
+    for asker in told.into_iter().flat_map(|waiting| waiting.askers) {
+        let is_heard = asker.send(Err(why.clone())).is_ok();
+        if is_heard && why.error.class == ErrorClass::Endpoint {
+            why.error.class = ErrorClass::Unavailable;
+        }
     }
 }

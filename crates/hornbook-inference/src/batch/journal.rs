@@ -1,6 +1,7 @@
 //! Remembering batches: what was paid for is found again after any death.
 
 use std::fmt;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
@@ -13,7 +14,7 @@ impl RequestId {
     /// Length in bytes.
     pub const BYTES: usize = 16;
     /// What `custom_id` begins with.
-    const PREFIX: &str = "hb-";
+    pub(super) const PREFIX: &str = "hb-";
 
     /// The id of a body that draws with `seed`, which not every body holds.
     pub(super) fn of(body: &[u8], seed: u64) -> Self {
@@ -54,23 +55,50 @@ pub struct OpenBatch {
     pub batch_id: Option<String>,
     /// Those of the requests looked for that it asks.
     pub requests: Vec<RequestId>,
+    /// How long ago it was noted, by the journal's clock.
+    pub age: Duration,
 }
 
 /// Where batches of one endpoint are noted, before they are paid for.
 ///
+/// A batch is begun, claimed and then created. Whoever finds one that was only begun or claimed
+/// looks whether the provider has it; where it surely has not, it is given up.
+///
 /// Errors are told in words for people.
 pub trait BatchJournal: Send + Sync {
-    /// Notes a batch that is about to be made, with its requests, each of them once.
+    /// Notes a batch whose file is about to be uploaded, with its requests, each of them once; one
+    /// that is noted already stays as it is.
     fn begin<'a>(
         &'a self,
         key: &'a str,
         requests: &'a [RequestId],
     ) -> BoxFuture<'a, Result<(), String>>;
 
+    /// Notes that the batch is made now, and says whether it may be.
+    ///
+    /// It may not where it was given up, or where another batch asks one of its requests that is
+    /// none of `passed`, the batches known to have no answer: one that was claimed, or noted
+    /// before this one.
+    fn claim<'a>(
+        &'a self,
+        key: &'a str,
+        passed: &'a [String],
+    ) -> BoxFuture<'a, Result<bool, String>>;
+
     /// Notes the provider's name for it.
     fn created<'a>(&'a self, key: &'a str, batch_id: &'a str) -> BoxFuture<'a, Result<(), String>>;
 
-    /// Forgets a batch that was never made, or whose answers have all been had.
+    /// Forgets a batch that the provider has not, unless its maker may still be at it: noted less
+    /// than `uploading` ago and not claimed, or claimed less than `making` ago. True where it is
+    /// forgotten now.
+    fn give_up<'a>(
+        &'a self,
+        key: &'a str,
+        uploading: Duration,
+        making: Duration,
+    ) -> BoxFuture<'a, Result<bool, String>>;
+
+    /// Forgets a batch that surely was not made, or whose answers have all been had.
     fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), String>>;
 
     /// The batches that hold some of these requests, newest first.

@@ -13,34 +13,46 @@ mod desk;
 mod gather;
 mod journal;
 mod limits;
+mod make;
+mod recover;
+mod results;
+mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use hornbook_types::EndpointLimits;
+use hornbook_types::Usage;
 use serde_json::json;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::backend::sum;
 use crate::http::Client;
+use crate::limiter::{Admission, Limiter};
 use crate::openai::{
     ConfigError, OpenAiConfig, Options, headers, openai_body, schema_refused, text_refused,
 };
+use crate::retry::{RETRY_AFTER_CAP_SECONDS, is_retried};
 use crate::retrying::cancelled;
+use crate::streak::Streak;
 use crate::{
-    Ambient, Backend, Completion, CompletionError, CompletionRequest, Input, Protocol, RetryPolicy,
-    Retrying,
+    Ambient, Backend, ChatMessage, Completion, CompletionError, CompletionRequest, ErrorClass,
+    Input, Protocol, RetryPolicy,
 };
 use api::Api;
 use attend::attend;
-use desk::{Desk, Key, Then};
+use desk::{Answer, Desk, Key, Question, Size, Then, Unanswered};
 use gather::gather;
 pub use journal::{BatchJournal, OpenBatch, RequestId};
+use room::Room;
 
 /// Prompts that the Batch API answers, gathered and remembered.
 pub struct BatchBackend {
-    layers: Retrying<Gatherer>,
+    shared: Arc<Shared>,
+    options: Options,
+    retry: RetryPolicy,
+    _closes: DropGuard,
 }
 
 impl BatchBackend {
@@ -61,6 +73,7 @@ impl BatchBackend {
         let attempts = options.attempts.unwrap_or(config.retry.attempts);
         let api = Api {
             client,
+            clock: Arc::clone(&ambient.clock),
             headers: headers(Protocol::OpenAi, config.api_key.as_ref())?,
             base_url: config.base_url,
             model: config.model,
@@ -68,29 +81,92 @@ impl BatchBackend {
             row: options.row,
         };
         let closed = CancellationToken::new();
+        let slots = config.limits.in_flight.unwrap_or(limits::SLOTS) as usize;
+        let slots = slots.clamp(1, limits::BATCH_REQUESTS);
         let shared = Arc::new(Shared {
             api,
             journal,
-            ambient: ambient.clone(),
-            desk: Desk::default(),
+            limiter: Limiter::steady(slots, ambient.clone()),
+            ambient,
+            desk: Desk::new(),
+            room: Room::default(),
+            streak: Streak::default(),
             linger: options.batch_linger.unwrap_or(limits::LINGER),
             poll: options.batch_poll.unwrap_or(limits::POLL),
             closed: closed.clone(),
         });
-        let gatherer = Gatherer {
-            shared,
-            options,
-            slots: slots(&config.limits),
-            _closes: closed.drop_guard(),
-        };
         let retry = RetryPolicy { attempts, ..config.retry };
-        Ok(Self { layers: Retrying::new(gatherer, retry, ambient) })
+        Ok(Self { shared, options, retry, _closes: closed.drop_guard() })
     }
-}
 
-fn slots(limits: &EndpointLimits) -> usize {
-    let slots = limits.in_flight.unwrap_or(limits::SLOTS) as usize;
-    slots.clamp(1, limits::BATCH_REQUESTS)
+    /// Asks as often as it takes, or as it may: what costs nothing is no attempt.
+    async fn attempts(&self, request: &CompletionRequest) -> Result<Completion, CompletionError> {
+        let Input::Messages(messages) = &request.input else { return Err(text_refused()) };
+        if request.sampling.response_format.is_some() && self.options.row.json_schema.is_none() {
+            return Err(schema_refused());
+        }
+        let _room = self.shared.room.take(&self.shared.limiter, request.input.bytes());
+        let mut passed = Vec::new();
+        let mut wasted = Usage::default();
+        let mut attempt = 1;
+        loop {
+            let Unanswered { error, passed: without, is_free } =
+                match self.ask(request, messages, &passed).await {
+                    Ok(completion) => return Ok(Completion { wasted, ..completion }),
+                    Err(unanswered) => unanswered,
+                };
+            wasted = sum(wasted, error.usage);
+            passed.extend(without);
+            if passed.len() > limits::PASSED_MAX {
+                passed.remove(0);
+            }
+            if is_free {
+                continue;
+            }
+            if !is_retried(error.class) || attempt >= self.retry.attempts {
+                let mut error = error.paid(wasted);
+                if error.class == ErrorClass::Throttled {
+                    error.class = ErrorClass::Unavailable;
+                }
+                if attempt > 1 {
+                    error.message = format!("{} (attempt {attempt})", error.message);
+                }
+                return Err(error);
+            }
+            let draw = self.shared.ambient.draw();
+            self.shared.pause(self.retry.wait(attempt, error.retry_after, draw)).await;
+            attempt += 1;
+        }
+    }
+
+    async fn ask(
+        &self,
+        request: &CompletionRequest,
+        messages: &[ChatMessage],
+        passed: &[Key],
+    ) -> Answer {
+        let shared = &self.shared;
+        let body = openai_body(&shared.api.model, &self.options, request, messages);
+        let id = RequestId::of(body.to_string().as_bytes(), request.seed);
+        let line = json!({
+            "custom_id": id.to_string(), "method": "POST", "url": api::CHAT_PATH, "body": body,
+        });
+        let (answer, then) = shared.desk.ask(Question {
+            id,
+            line: Bytes::from(format!("{line}\n")),
+            size: Size {
+                prompt_bytes: request.input.bytes(),
+                max_tokens: request.sampling.max_tokens,
+            },
+            passed: passed.to_vec(),
+        });
+        match then {
+            Then::Nothing => {}
+            Then::Gather => gather(shared),
+            Then::Attend(key) => attend(shared, key),
+        }
+        answer.await.unwrap_or_else(|_| Err(cancelled().into()))
+    }
 }
 
 impl Backend for BatchBackend {
@@ -98,15 +174,41 @@ impl Backend for BatchBackend {
         &self,
         request: CompletionRequest,
     ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
-        self.layers.complete(request)
+        Box::pin(async move {
+            let admission = tokio::select! {
+                biased;
+                () = request.cancel.cancelled() => return Err(cancelled()),
+                admission = self.shared.limiter.admit(0) => admission,
+            };
+            self.complete_admitted(request, admission).await
+        })
+    }
+
+    fn complete_admitted(
+        &self,
+        request: CompletionRequest,
+        admission: Admission,
+    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        Box::pin(async move {
+            let _admission = admission;
+            tokio::select! {
+                biased;
+                () = request.cancel.cancelled() => Err(cancelled()),
+                answer = self.attempts(&request) => answer,
+            }
+        })
+    }
+
+    fn limiter(&self) -> Option<Arc<Limiter>> {
+        Some(Arc::clone(&self.shared.limiter))
     }
 
     fn slots(&self) -> usize {
-        self.layers.slots()
+        self.shared.limiter.window()
     }
 
     fn model(&self) -> &str {
-        self.layers.model()
+        &self.shared.api.model
     }
 }
 
@@ -114,8 +216,11 @@ impl Backend for BatchBackend {
 struct Shared {
     api: Api,
     journal: Arc<dyn BatchJournal>,
+    limiter: Arc<Limiter>,
     ambient: Ambient,
     desk: Desk,
+    room: Room,
+    streak: Streak,
     linger: Duration,
     poll: Duration,
     /// Cancelled with the backend: batches go on without us, and are found again.
@@ -123,6 +228,17 @@ struct Shared {
 }
 
 impl Shared {
+    /// Lets something go on by itself for as long as the backend is there.
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let closed = self.closed.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = closed.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
     /// Notes the provider's name for a batch; what the journal cannot take is found by our own.
     async fn named(&self, key: &Key, batch: &str) {
         self.desk.name(key, batch);
@@ -131,11 +247,25 @@ impl Shared {
         }
     }
 
-    /// Forgets a batch that is no more, and tells whoever waits for it.
-    async fn abandon(&self, key: &Key, error: &CompletionError) {
+    /// Forgets a batch that surely is no more, and tells whoever waits for it.
+    async fn drop_batch(&self, key: &Key, why: &Unanswered) {
         // First in the journal: those who are told ask again, and must not find it there.
         self.forget(key).await;
-        self.desk.abandon(key, error);
+        self.hold_if_paused(&why.error);
+        self.desk.abandon(key, why);
+    }
+
+    /// Tells whoever waits for a batch that there is no answer now; the batch is kept.
+    fn put_off(&self, key: &Key, error: CompletionError) {
+        self.hold_if_paused(&error);
+        self.desk.put_off(key, &error.into());
+    }
+
+    /// Until the endpoint is paused, nobody is taken in who would only be told the same.
+    fn hold_if_paused(&self, error: &CompletionError) {
+        if error.class == ErrorClass::Endpoint {
+            self.limiter.hold(limits::ENDPOINT_HOLD);
+        }
     }
 
     async fn forget(&self, key: &Key) {
@@ -148,58 +278,22 @@ impl Shared {
         let timer = &self.ambient.timer;
         timer.sleep_until(timer.elapsed().saturating_add(time)).await;
     }
-}
 
-/// One attempt: a place in a batch, and its answer.
-struct Gatherer {
-    shared: Arc<Shared>,
-    options: Options,
-    slots: usize,
-    _closes: DropGuard,
-}
-
-impl Gatherer {
-    async fn ask(&self, request: &CompletionRequest) -> Result<Completion, CompletionError> {
-        let Input::Messages(messages) = &request.input else { return Err(text_refused()) };
-        if request.sampling.response_format.is_some() && self.options.row.json_schema.is_none() {
-            return Err(schema_refused());
-        }
-        let shared = &self.shared;
-        let body = openai_body(&shared.api.model, &self.options, request, messages);
-        let id = RequestId::of(body.to_string().as_bytes(), request.seed);
-        let line = json!({
-            "custom_id": id.to_string(), "method": "POST", "url": api::CHAT_PATH, "body": body,
-        });
-        let line = Bytes::from(format!("{line}\n"));
-        let (answer, then) = shared.desk.ask(id, line, request.input.bytes());
-        match then {
-            Then::Nothing => {}
-            Then::Gather => gather(shared),
-            Then::Attend(key) => attend(shared, key),
-        }
-        answer.await.unwrap_or_else(|_| Err(cancelled()))
+    fn patience(&self) -> Patience {
+        Patience { next: self.poll, most: limits::POLL_CAP.max(self.poll) }
     }
 }
 
-impl Backend for Gatherer {
-    fn complete(
-        &self,
-        request: CompletionRequest,
-    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
-        Box::pin(async move {
-            tokio::select! {
-                biased;
-                () = request.cancel.cancelled() => Err(cancelled()),
-                answer = self.ask(&request) => answer,
-            }
-        })
-    }
+/// How long to wait before the next try: longer each time, and never less than was asked for.
+struct Patience {
+    next: Duration,
+    most: Duration,
+}
 
-    fn slots(&self) -> usize {
-        self.slots
-    }
-
-    fn model(&self) -> &str {
-        &self.shared.api.model
+impl Patience {
+    fn wait(&mut self, asked: Option<Duration>) -> Duration {
+        let wait = self.next;
+        self.next = wait.mul_f64(1.5).min(self.most);
+        wait.max(asked.unwrap_or_default().min(Duration::from_secs(RETRY_AFTER_CAP_SECONDS)))
     }
 }

@@ -1,27 +1,51 @@
 //! Reading a body without trusting its length.
 
+use std::ops::Deref;
+
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 
 use super::HttpError;
+use super::memory::Place;
+
+/// A body, which counts among what bodies may take of the memory until it is dropped.
+pub struct Body {
+    bytes: Bytes,
+    _place: Place,
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
 /// Reads a whole body of at most `limit_bytes`.
 ///
+/// Long ones wait for each other, so that hundreds of them do not take all the memory.
+///
 /// # Errors
 /// `TooLarge` as soon as the limit is passed (or announced to be), else what broke the reading.
-pub async fn read_capped(mut response: Response, limit_bytes: usize) -> Result<Bytes, HttpError> {
+pub async fn read_capped(mut response: Response, limit_bytes: usize) -> Result<Body, HttpError> {
     let announced = response.content_length().unwrap_or(0);
-    if usize::try_from(announced).map_or(true, |bytes| bytes > limit_bytes) {
+    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+    if announced > limit_bytes {
         return Err(HttpError::TooLarge { limit_bytes });
     }
+    let mut place = Place::default();
+    place.grow_to(announced).await;
     let mut body = BytesMut::new();
     while let Some(piece) = next_piece(&mut response).await? {
-        if body.len() + piece.len() > limit_bytes {
+        let bytes = body.len() + piece.len();
+        if bytes > limit_bytes {
             return Err(HttpError::TooLarge { limit_bytes });
         }
+        place.grow_to(bytes).await;
         body.extend_from_slice(&piece);
     }
-    Ok(body.freeze())
+    Ok(Body { bytes: body.freeze(), _place: place })
 }
 
 /// The next piece of a body as it comes off the connection; `None` at its end.

@@ -8,12 +8,13 @@
 mod body;
 mod error;
 mod guard;
+mod memory;
 mod resolve;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use body::{next_piece, read_capped};
+pub use body::{Body, next_piece, read_capped};
 pub use error::HttpError;
 pub use guard::GuardPolicy;
 pub use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};

@@ -25,6 +25,7 @@ use futures_util::future::BoxFuture;
 use hornbook_types::{EndpointLimits, SystemClock};
 use tokio::sync::{Notify, watch};
 
+use crate::retry::{RETRY_AFTER_CAP_SECONDS, RETRY_AFTER_HELD_SECONDS};
 use crate::{Ambient, Timer};
 pub use admission::{Admission, Outcome};
 pub use figures::{EndpointHealth, LimiterFigures};
@@ -41,7 +42,9 @@ pub const IN_FLIGHT_MAX: u32 = 65_536;
 /// network does to the spacing of requests on their way.
 pub const WINDOW_MILLIS: u64 = 60_500;
 /// Longest that an endpoint can ask to be left alone.
-pub const HOLD_SECONDS_MAX: u64 = 120;
+pub const HOLD_SECONDS_MAX: u64 = RETRY_AFTER_CAP_SECONDS;
+/// Longest hold for what headers say is left: a guess, where nothing was refused.
+pub const LEFT_HOLD_SECONDS_MAX: u64 = 120;
 
 /// The limits of one endpoint, shared by everything that calls it.
 pub struct Limiter {
@@ -75,6 +78,11 @@ impl Limiter {
         let slots = u32::try_from(slots).unwrap_or(IN_FLIGHT_MAX);
         let ambient = Ambient::new(Arc::new(SystemClock), Arc::new(NoTime), 0);
         Self::of(State::fixed(slots), ambient)
+    }
+
+    /// The same for a backend that asks to be left alone at times.
+    pub(crate) fn steady(slots: usize, ambient: Ambient) -> Arc<Self> {
+        Self::of(State::fixed(u32::try_from(slots).unwrap_or(IN_FLIGHT_MAX)), ambient)
     }
 
     fn of(state: State, ambient: Ambient) -> Arc<Self> {
@@ -143,7 +151,7 @@ impl Limiter {
     /// Obeys what an endpoint says is left of its limits.
     pub fn observe(&self, left: &LimitsLeft) {
         if let Some(reset) = left.empty_for() {
-            self.hold(reset);
+            self.hold(reset.min(Duration::from_secs(LEFT_HOLD_SECONDS_MAX)));
         }
     }
 
@@ -153,7 +161,15 @@ impl Limiter {
         // Nobody asked for everybody in the same instant: other processes hold as well.
         let apart = wait.mul_f64(0.1 * self.ambient.draw()).min(Duration::from_secs(1));
         let until = self.now().saturating_add(wait).saturating_add(apart);
-        self.change(|state| state.hold(until));
+        let is_long = wait > Duration::from_secs(RETRY_AFTER_HELD_SECONDS);
+        if self.change(|state| state.put_off(until, is_long)) {
+            tracing::warn!(seconds = wait.as_secs(), "an endpoint asks to be left alone");
+        }
+    }
+
+    /// Admits nobody while it is full for another reason than its limits.
+    pub(crate) fn set_full(&self, is_full: bool) {
+        self.change(|state| state.set_full(is_full));
     }
 
     /// Requests under way.

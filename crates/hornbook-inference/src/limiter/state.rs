@@ -38,6 +38,8 @@ pub(crate) struct Trouble {
     pub(crate) is_down: bool,
     /// It is up and says no to everything.
     pub(crate) is_refusing: bool,
+    /// It asked to be left alone for longer than anybody waits with a prompt in hand.
+    pub(crate) is_put_off: bool,
 }
 
 pub(super) struct State {
@@ -48,6 +50,10 @@ pub(super) struct State {
     requests: Rate,
     tokens: Rate,
     held_until: Duration,
+    /// The hold is a long one.
+    is_put_off: bool,
+    /// Nobody is admitted, whatever the limits say.
+    is_full: bool,
     /// When the share ends; never where it is not lent.
     share_until: Duration,
     totals: Totals,
@@ -80,6 +86,8 @@ impl State {
             requests: Rate::new(share.requests_per_minute, now),
             tokens: Rate::new(share.tokens_per_minute, now),
             held_until: Duration::ZERO,
+            is_put_off: false,
+            is_full: false,
             share_until: Duration::MAX,
             totals: Totals::default(),
         }
@@ -88,12 +96,13 @@ impl State {
     /// Takes all that a request needs, or nothing and says when to look again; `None` is after
     /// the next change.
     pub(super) fn admit(&mut self, now: Duration, tokens: u64) -> Result<Taken, Option<Duration>> {
-        if now >= self.share_until {
+        if now >= self.share_until || self.is_full {
             return Err(None);
         }
         if now < self.held_until {
             return Err(Some(self.held_until));
         }
+        self.is_put_off = false;
         match self.breaker.gate(now) {
             Gate::Pass => {}
             Gate::Wait(until) => return Err(until),
@@ -205,8 +214,20 @@ impl State {
         self.share_until = until;
     }
 
+    pub(super) fn set_full(&mut self, is_full: bool) {
+        self.is_full = is_full;
+    }
+
     pub(super) fn hold(&mut self, until: Duration) {
         self.held_until = self.held_until.max(until);
+    }
+
+    /// The same at the endpoint's own wish; true where that is news and a long time.
+    pub(super) fn put_off(&mut self, until: Duration, is_long: bool) -> bool {
+        self.hold(until);
+        let is_news = is_long && !self.is_put_off;
+        self.is_put_off |= is_long;
+        is_news
     }
 
     pub(super) fn in_use(&self) -> usize {
@@ -218,7 +239,11 @@ impl State {
     }
 
     pub(super) fn trouble(&self) -> Trouble {
-        Trouble { is_down: self.is_down(), is_refusing: self.refusals.is_all() }
+        Trouble {
+            is_down: self.is_down(),
+            is_refusing: self.refusals.is_all(),
+            is_put_off: self.is_put_off,
+        }
     }
 
     pub(super) fn window(&self) -> usize {

@@ -3,6 +3,7 @@
 use hornbook_types::{FinishReason, Usage};
 use serde_json::Value;
 
+use super::sparse;
 use crate::limited::BYTES_PER_TOKEN;
 use crate::message::{MESSAGE_CHARS, NAME_CHARS, clean, withhold};
 use crate::preset::Preset;
@@ -24,21 +25,28 @@ pub(crate) struct Asked<'a> {
 impl Asked<'_> {
     /// The answer in the body of a success.
     pub(crate) fn read_answer(&self, body: &[u8]) -> Result<Completion, CompletionError> {
-        self.read_value(&self.read_json(body)?)
+        self.read_value(&self.read_sparse(body)?)
+    }
+
+    /// Of the body of a success, what is an answer or an error.
+    pub(crate) fn read_sparse(&self, body: &[u8]) -> Result<Value, CompletionError> {
+        sparse::read(body, &sparse::ANSWER).map_err(|_| self.bad_json(body))
     }
 
     /// The body of a success as JSON.
     pub(crate) fn read_json(&self, body: &[u8]) -> Result<Value, CompletionError> {
-        serde_json::from_slice(body).map_err(|_| {
-            let row = if is_html(body) { unusable::HTML_PAGE } else { unusable::BAD_JSON };
-            self.error(row, &String::from_utf8_lossy(first_bytes(body)))
-        })
+        serde_json::from_slice(body).map_err(|_| self.bad_json(body))
+    }
+
+    fn bad_json(&self, body: &[u8]) -> CompletionError {
+        let row = if is_html(body) { unusable::HTML_PAGE } else { unusable::BAD_JSON };
+        self.error(row, &String::from_utf8_lossy(first_bytes(body)))
     }
 
     /// The answer in a success that was JSON.
     pub(crate) fn read_value(&self, answer: &Value) -> Result<Completion, CompletionError> {
         let Some(choice) = answer.get("choices").and_then(|choices| choices.get(0)) else {
-            return Err(self.read_error_value(answer));
+            return Err(self.read_error_value(answer).paid(self.told_usage(answer)));
         };
         let said = choice
             .pointer("/message/content")
@@ -49,19 +57,32 @@ impl Asked<'_> {
         if said.trim().is_empty() {
             let refusal = choice.pointer("/message/refusal").and_then(Value::as_str);
             if let Some(refusal) = refusal.filter(|refusal| !refusal.is_empty()) {
-                return Err(self.error(unusable::REFUSAL, refusal));
+                let error = self.error(unusable::REFUSAL, refusal);
+                return Err(error.paid(self.usage_of(answer, refusal).0));
             }
             if finish == Some("content_filter") {
-                return Err(self.error(unusable::CONTENT_FILTER, "the answer was filtered"));
+                let error = self.error(unusable::CONTENT_FILTER, "the answer was filtered");
+                return Err(error.paid(self.usage_of(answer, "").0));
             }
         }
         let finish_reason = self.finish_reason(finish, choice.get("stop_reason"));
-        Ok(self.completion(answer, said, finish_reason, |text| {
-            let count = |pointer: &str| self.count(answer, pointer);
-            let (prompt, completion) =
-                (count("/usage/prompt_tokens"), count("/usage/completion_tokens"));
-            self.usage(prompt, completion, self.cached(answer), text)
-        }))
+        Ok(self.completion(answer, said, finish_reason, |text| self.usage_of(answer, text)))
+    }
+
+    /// What an answer of that text cost; true where some of it is estimated.
+    fn usage_of(&self, answer: &Value, text: &str) -> (Usage, bool) {
+        let count = |pointer: &str| self.count(answer, pointer);
+        let (prompt, completion) =
+            (count("/usage/prompt_tokens"), count("/usage/completion_tokens"));
+        self.usage(prompt, completion, self.cached(answer), text)
+    }
+
+    /// What something that is no answer cost: as much as it says itself.
+    fn told_usage(&self, answer: &Value) -> Usage {
+        let is_told = ["/usage/prompt_tokens", "/usage/completion_tokens"]
+            .iter()
+            .any(|pointer| self.count(answer, pointer).is_some_and(|tokens| tokens > 0));
+        if is_told { self.usage_of(answer, "").0 } else { Usage::default() }
     }
 
     /// A whole answer, with what no document may hold taken out of its text.
@@ -85,13 +106,15 @@ impl Asked<'_> {
             usage_estimated,
             model: if model.is_empty() { self.model.to_owned() } else { model },
             logprobs: Vec::new(),
+            wasted: Usage::default(),
             text,
         }
     }
 
     /// The error in the body of a failure.
     pub(crate) fn read_failure(&self, status: u16, body: &[u8]) -> CompletionError {
-        let error = serde_json::from_slice::<Value>(body).ok().map(ServerError::find);
+        let error = sparse::read(body, &sparse::ANSWER).ok().map(ServerError::find);
+        let is_page = error.is_none();
         let error = error.unwrap_or_else(|| ServerError {
             words: Vec::new(),
             message: if is_html(body) {
@@ -103,6 +126,10 @@ impl Asked<'_> {
         let words: Vec<&str> = error.words.iter().map(String::as_str).collect();
         // Statuses outside the table (1xx, 2xx without a meaning here) are no answer either.
         let row = classify_status(status, &words, &error.message).unwrap_or(unusable::NO_CHOICES);
+        let row = match row {
+            (ErrorClass::Endpoint, "http_403") if is_page => unusable::FORBIDDEN_PAGE,
+            row => row,
+        };
         self.error(row, &format!("status {status}: {}", error.message))
     }
 
@@ -126,7 +153,7 @@ impl Asked<'_> {
         message: &str,
     ) -> CompletionError {
         let message = clean(message, self.secret, MESSAGE_CHARS);
-        CompletionError { class, code, message, retry_after: None }
+        CompletionError::new(class, code, message)
     }
 
     /// A `hornbook engine` keeps to OpenAI's words and says beside `length` that an answer

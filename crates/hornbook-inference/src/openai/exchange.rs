@@ -91,7 +91,16 @@ impl Exchange {
         self.limiter.observe(&limits_left(response.headers(), self.clock.as_ref()));
         let status = response.status();
         if status.is_success() {
-            let body = read_capped(response, ANSWER_BYTES).await.map_err(transport)?;
+            let body = match read_capped(response, ANSWER_BYTES).await {
+                Ok(body) => body,
+                // All of it was computed, and as much as it may be is what is known of it.
+                Err(fault @ HttpError::TooLarge { .. }) => {
+                    let (usage, _) =
+                        facts.usage(None, Some(asked.sampling.max_tokens.into()), 0, "");
+                    return Err(transport(fault).paid(usage));
+                }
+                Err(fault) => return Err(transport(fault)),
+            };
             return match self.protocol {
                 Protocol::OpenAi => facts.read_answer(&body),
                 Protocol::Anthropic => anthropic::read_answer(&facts, &body),
@@ -99,8 +108,8 @@ impl Exchange {
         }
         let wait = retry_after(response.headers(), self.clock.as_ref());
         // A failure whose body cannot be read is still that failure.
-        let body = read_capped(response, ERROR_BODY_BYTES).await.unwrap_or_default();
-        let mut error = facts.read_failure(status.as_u16(), &body);
+        let body = read_capped(response, ERROR_BODY_BYTES).await.ok();
+        let mut error = facts.read_failure(status.as_u16(), body.as_deref().unwrap_or_default());
         error.retry_after = wait;
         Err(error)
     }
@@ -131,27 +140,19 @@ impl Backend for Exchange {
 
 /// `/chat/completions` is what every such server has; bare text has no place in it.
 pub(crate) fn text_refused() -> CompletionError {
-    CompletionError {
-        class: ErrorClass::Permanent,
-        code: "text_prompt",
-        message: "this endpoint completes conversations, not bare text".to_owned(),
-        retry_after: None,
-    }
+    let message = "this endpoint completes conversations, not bare text";
+    CompletionError::new(ErrorClass::Permanent, "text_prompt", message)
 }
 
 /// Said at submission already, unless the endpoint was changed since.
 pub(crate) fn schema_refused() -> CompletionError {
-    CompletionError {
-        class: ErrorClass::Permanent,
-        code: "response_format",
-        message: "this endpoint cannot keep to a JSON schema".to_owned(),
-        retry_after: None,
-    }
+    let message = "this endpoint cannot keep to a JSON schema";
+    CompletionError::new(ErrorClass::Permanent, "response_format", message)
 }
 
 pub(crate) fn transport(error: HttpError) -> CompletionError {
     let (class, code) = classify_transport(&error);
-    CompletionError { class, code, message: error.to_string(), retry_after: None }
+    CompletionError::new(class, code, error.to_string())
 }
 
 /// `path` below the base URL.

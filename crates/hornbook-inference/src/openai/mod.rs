@@ -6,6 +6,7 @@ mod options;
 mod rate_headers;
 mod request;
 mod retry_after;
+pub(crate) mod sparse;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub(crate) use exchange::{endpoint_url, headers, schema_refused, text_refused, t
 pub use options::ConfigError;
 pub(crate) use options::Options;
 pub(crate) use request::{body as openai_body, decimal, merge};
+pub(crate) use retry_after::retry_after;
 
 /// Longest that one attempt may take, unless the options say otherwise.
 pub const ATTEMPT_TIMEOUT_SECONDS: u64 = 600;

@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::LimitsLeft;
 use crate::http::header::HeaderMap;
-use crate::limiter::HOLD_SECONDS_MAX;
+use crate::limiter::LEFT_HOLD_SECONDS_MAX;
 
 /// Reads what is left; a header that is absent or makes no sense says nothing.
 pub(crate) fn limits_left(headers: &HeaderMap, clock: &dyn Clock) -> LimitsLeft {
@@ -39,7 +39,7 @@ pub(crate) fn limits_left(headers: &HeaderMap, clock: &dyn Clock) -> LimitsLeft 
 
 /// A reset as a number of seconds, a duration in units or a moment; cut at the longest hold.
 fn reset_in(text: &str, clock: &dyn Clock) -> Option<Duration> {
-    let cap = Duration::from_secs(HOLD_SECONDS_MAX);
+    let cap = Duration::from_secs(LEFT_HOLD_SECONDS_MAX);
     let seconds = match text.parse::<f64>() {
         // So large a number is a moment, in seconds since 1970.
         Ok(seconds) if seconds > 1e9 => seconds - clock.now().unix_timestamp() as f64,

@@ -8,7 +8,7 @@ use crate::http::header::{HeaderMap, RETRY_AFTER};
 use crate::retry::RETRY_AFTER_CAP_SECONDS;
 
 /// Reads `retry-after-ms` (OpenAI's own), or `Retry-After` in seconds or as a date.
-pub(super) fn retry_after(headers: &HeaderMap, clock: &dyn Clock) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, clock: &dyn Clock) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let millis = text("retry-after-ms").and_then(|text| seconds(text, 1_000.0));
     if millis.is_some() {

@@ -6,6 +6,7 @@ mod rules;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,6 +35,34 @@ pub(crate) struct State {
     pub(crate) ends: Vec<End>,
     /// Times that the next answers to "make a batch" are lost on their way.
     pub(crate) lost_answers: usize,
+    /// Times that the next answers to "make a batch" name it in a way that no path takes.
+    pub(crate) odd_ids: usize,
+    /// Status and error of the next answers to "make a batch", by which none is made.
+    pub(crate) create_faults: Vec<(u16, &'static str)>,
+    /// Times that the next lists of batches fail.
+    pub(crate) list_faults: usize,
+    /// Times that the next lists of batches show none.
+    pub(crate) blind_lists: usize,
+    /// Lists of batches that were asked for.
+    pub(crate) lists: usize,
+    /// Times that the next uploads and looks fail.
+    pub(crate) outages: usize,
+    /// What the failures of an outage say about when to come back.
+    pub(crate) retry_after_seconds: Option<u32>,
+    /// Times that the next uploads are answered only after so long.
+    pub(crate) slow_uploads: Vec<Duration>,
+    /// Uploads that were deleted.
+    pub(crate) deleted: Vec<String>,
+    /// What the first line of results is instead.
+    pub(crate) first_result: Option<String>,
+    /// The id of output files is one that no path takes.
+    pub(crate) has_odd_output: bool,
+    /// Every request has status 400.
+    pub(crate) declines_all: bool,
+    /// Times that the next looks at a batch find none.
+    pub(crate) unknown_looks: usize,
+    /// Output files are gone.
+    pub(crate) has_no_output: bool,
     /// Times that the next result files break off.
     pub(crate) broken_files: usize,
     /// The requests of each batch, in the order of their making.
@@ -93,8 +122,18 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     let Some((head, body)) = read_request(&mut stream).await else { return };
     let first = head.lines().next().unwrap_or_default().to_owned();
     let (status, answer, cut) = state.lock().unwrap().answer(&first, &head, &body);
+    let (wait, retry_after) = {
+        let mut state = state.lock().unwrap();
+        let is_upload = first.starts_with("POST /v1/files");
+        let wait = if is_upload { state.slow_uploads.pop() } else { None };
+        let retry_after = state.retry_after_seconds.filter(|_| status == 503);
+        (wait, retry_after.map_or_else(String::new, |wait| format!("retry-after: {wait}\r\n")))
+    };
+    if let Some(wait) = wait {
+        tokio::time::sleep(wait).await;
+    }
     let head = format!(
-        "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {status} X\r\nconnection: close\r\n{retry_after}content-length: {}\r\n\r\n",
         answer.len()
     );
     let whole = head + &answer;
@@ -114,11 +153,22 @@ impl State {
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
         let path = target.split('?').next().unwrap().strip_prefix("/v1").unwrap();
         let parts: Vec<&str> = path.split('/').skip(1).collect();
+        let is_out = self.outages > 0 && matches!(parts.as_slice(), ["files"] | ["batches", _]);
+        if is_out {
+            self.outages -= 1;
+            return (503, rules::error("server_error", "overloaded").to_string(), None);
+        }
         match (method, parts.as_slice()) {
+            ("DELETE", ["files", id]) => {
+                let is_there = self.files.remove(*id).is_some();
+                self.deleted.push((*id).to_owned());
+                let gone = json!({"id": id, "object": "file", "deleted": is_there});
+                (if is_there { 200 } else { 404 }, gone.to_string(), None)
+            }
             ("POST", ["files"]) => match rules::uploaded(head, body) {
                 Ok(file) => {
                     self.uploads.push(format!("{head}\n{}", &body[..body.len().min(600)]));
-                    let id = format!("file-{}", self.files.len());
+                    let id = format!("file-{}", self.uploads.len() - 1);
                     let row = json!({
                         "id": id, "object": "file", "bytes": file.len(), "created_at": 1,
                         "filename": "x.jsonl", "purpose": "batch", "status": "processed"
@@ -136,10 +186,19 @@ impl State {
                 }
             }
             ("POST", ["batches"]) => self.make(body),
-            ("GET", ["batches"]) => self.list(target),
+            ("GET", ["batches"]) => {
+                self.lists += 1;
+                if self.list_faults > 0 {
+                    self.list_faults -= 1;
+                    return (500, rules::error("server_error", "try again").to_string(), None);
+                }
+                self.list(target)
+            }
             ("GET", ["batches", id]) => {
                 let number: usize = id.strip_prefix("batch-").unwrap().parse().unwrap();
-                if number >= self.made.len() {
+                let is_unknown = self.unknown_looks > 0;
+                self.unknown_looks = self.unknown_looks.saturating_sub(1);
+                if number >= self.made.len() || is_unknown {
                     return (404, rules::error("", "No batch found").to_string(), None);
                 }
                 *self.looks.entry(number).or_default() += 1;
@@ -147,6 +206,9 @@ impl State {
             }
             ("GET", ["files", id, "content"]) => {
                 self.reads += 1;
+                if self.has_no_output {
+                    return (404, rules::error("", "No such File object").to_string(), None);
+                }
                 let number: usize = id.split('-').nth(1).unwrap().parse().unwrap();
                 let file = self.results(number, id.starts_with("error"));
                 let cut = (self.broken_files > 0).then_some(file.len() / 2);
@@ -173,6 +235,9 @@ impl State {
         if let Some(fault) = rules::create_fault(&asked) {
             return self.refuse(400, fault);
         }
+        if let Some((status, code)) = self.create_faults.pop() {
+            return (status, rules::error(code, "not now").to_string(), None);
+        }
         match requests {
             Ok(lines) => self.batches.push(lines),
             Err(faults) => {
@@ -182,6 +247,10 @@ impl State {
             }
         }
         self.made.push(asked);
+        if self.odd_ids > 0 {
+            self.odd_ids -= 1;
+            return (200, json!({"id": "../odd", "object": "batch"}).to_string(), None);
+        }
         let lost = self.lost_answers > 0;
         self.lost_answers = self.lost_answers.saturating_sub(1);
         (200, self.batch(number).to_string(), lost.then_some(0))
@@ -196,6 +265,11 @@ impl State {
         let limit: usize = field("limit").map_or(20, |limit| limit.parse().unwrap_or(0));
         if !(1..=100).contains(&limit) {
             return self.refuse(400, "Invalid 'limit'.".to_owned());
+        }
+        if self.blind_lists > 0 {
+            self.blind_lists -= 1;
+            let none = json!({"object": "list", "has_more": false, "data": []});
+            return (200, none.to_string(), None);
         }
         let end = match field("after").map(|after| after.strip_prefix("batch-")) {
             None => self.made.len(),
@@ -234,7 +308,7 @@ impl State {
         };
         let mut batch = json!({
             "id": format!("batch-{number}"), "object": "batch", "status": status,
-            "endpoint": "/v1/chat/completions", "completion_window": "24h", "created_at": 1,
+            "endpoint": "/v1/chat/completions", "completion_window": "24h", "created_at": now_seconds(),
             "input_file_id": self.made[number]["input_file_id"],
             "metadata": self.made[number]["metadata"], "output_file_id": null,
             "error_file_id": null, "errors": null
@@ -246,7 +320,10 @@ impl State {
                     // A file that would be empty is not made.
                     for (kind, is_errors) in [("output", false), ("error", true)] {
                         let has_lines = !self.lines(number, is_errors).is_empty();
-                        let id = has_lines.then(|| format!("{kind}-{number}"));
+                        let id = has_lines.then(|| match self.has_odd_output {
+                            true => format!("../{kind}-{number}"),
+                            false => format!("{kind}-{number}"),
+                        });
                         batch[format!("{kind}_file_id")] = json!(id);
                     }
                 }
@@ -269,7 +346,8 @@ impl State {
                 "status_code": 200, "request_id": "r", "body": completion(&line["body"])
             });
             let refused = |status: u16, body: Value| json!({"status_code": status, "request_id": "r", "body": body});
-            let fault = rules::chat_fault(&line["body"]);
+            let declined = self.declines_all.then(|| "no".to_owned());
+            let fault = declined.or_else(|| rules::chat_fault(&line["body"]));
             let (response, error, is_error) = match (self.end(number), fault) {
                 (End::Expired { answered }, _) if at >= answered => {
                     let error = json!({"code": "batch_expired", "message": "This request could not be executed before the completion window expired."});
@@ -282,6 +360,12 @@ impl State {
                 (_, Some(fault)) => (refused(400, rules::error("", &fault)), Value::Null, true),
                 _ => (good, Value::Null, false),
             };
+            if let (0, Some(result)) = (at, &self.first_result) {
+                if !is_errors {
+                    file += &result.replace("ID", line["custom_id"].as_str().unwrap());
+                }
+                continue;
+            }
             if is_error == is_errors {
                 let row = json!({
                     "id": format!("batch_req_{at}"), "custom_id": line["custom_id"],
@@ -292,6 +376,10 @@ impl State {
         }
         file
     }
+}
+
+fn now_seconds() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
 
 /// The answer to a chat.

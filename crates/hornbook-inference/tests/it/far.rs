@@ -98,7 +98,7 @@ impl Far {
         self.world.sleep(wait).await;
         self.under_way.fetch_sub(1, Ordering::SeqCst);
         let error = |class, code, retry_after| {
-            Err(CompletionError { class, code, message: String::new(), retry_after })
+            Err(CompletionError { retry_after, ..CompletionError::new(class, code, "") })
         };
         match fate {
             Fate::Answered(percent) => Ok(answered(prompt, most * percent / 100)),
@@ -123,6 +123,7 @@ pub(crate) fn answered(prompt_tokens: u64, completion_tokens: u64) -> Completion
         usage_estimated: false,
         model: "m".to_owned(),
         logprobs: Vec::new(),
+        wasted: Usage::default(),
     }
 }
 

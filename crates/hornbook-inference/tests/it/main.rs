@@ -5,7 +5,10 @@
 mod anthropic;
 mod anthropic_rules;
 mod batch;
+mod batch_faults;
 mod batch_mock;
+mod batch_support;
+mod batch_twice;
 mod company;
 mod cost;
 mod far;

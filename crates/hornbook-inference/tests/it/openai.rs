@@ -156,7 +156,9 @@ async fn asks_once_where_asking_again_cannot_help() {
         (http(400, &[], &error("", "no")), (Permanent, "http_400")),
         (http(401, &[], &echo), (Endpoint, "http_401")),
         (http(401, &[], &echo[..echo.len() - 2]), (Endpoint, "http_401")),
-        (http(403, &[], ""), (Endpoint, "http_403")),
+        (http(403, &[], &error("", "not you")), (Endpoint, "http_403")),
+        // A firewall may mind this one prompt.
+        (http(403, &[], "<html>"), (Permanent, "http_403")),
         (http(404, &[], "<html>"), (Endpoint, "http_404")),
         (http(422, &[], "{\"detail\": [{\"msg\": \"x\"}]}"), (Permanent, "http_4xx")),
         (http(302, &[("location", "http://127.0.0.1:1/")], ""), (Endpoint, "redirect")),
@@ -176,9 +178,33 @@ async fn asks_once_where_asking_again_cannot_help() {
 }
 
 #[tokio::test]
+async fn what_was_declined_after_it_was_computed_is_told_with_its_cost() {
+    let usage = json!({"prompt_tokens": 7, "completion_tokens": 30});
+    let refusal = json!({"message": {"content": null, "refusal": "no"}, "finish_reason": "stop"});
+    for (body, cost) in [
+        (json!({"choices": [refusal], "usage": usage}), (7, 30)),
+        (json!({"choices": [refusal]}), (5, 1)),
+        // Six attempts, each of them paid for.
+        (json!({"usage": usage}), (42, 180)),
+        (json!({"error": {"message": "odd"}}), (0, 0)),
+    ] {
+        let (outcome, _) = ask(vec![ok(body.clone())]).await;
+        let usage = outcome.unwrap_err().usage;
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens), cost, "{body}");
+    }
+    let (outcome, _) = ask(vec![ok(json!({"usage": usage})), good("x")]).await;
+    assert_eq!(outcome.unwrap().wasted.completion_tokens, 30);
+}
+
+#[tokio::test]
 async fn refuses_bodies_without_end() {
     let announced = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{".to_vec();
-    assert_eq!(failure(Reply::Raw(announced)).await, (ErrorClass::Permanent, "body_too_large", 1));
+    assert_eq!(
+        failure(Reply::Raw(announced.clone())).await,
+        (ErrorClass::Permanent, "body_too_large", 1)
+    );
+    let (outcome, _) = ask(vec![Reply::Raw(announced)]).await;
+    assert_eq!(outcome.unwrap_err().usage.completion_tokens, 2_500, "it was computed all the same");
     let mut unannounced = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\"".to_vec();
     unannounced.resize(17 * 1024 * 1024, b'x');
     assert_eq!(
@@ -188,10 +214,10 @@ async fn refuses_bodies_without_end() {
 }
 
 #[tokio::test]
-async fn waits_as_long_as_the_server_asks_up_to_a_cap() {
+async fn waits_as_long_as_the_server_asks() {
     let replies = vec![
         http(429, &[("retry-after", "7")], ""),
-        http(503, &[("retry-after", "99999")], ""),
+        http(503, &[("retry-after", "120")], ""),
         http(500, &[], ""),
         good("x"),
     ];
@@ -202,6 +228,25 @@ async fn waits_as_long_as_the_server_asks_up_to_a_cap() {
     // 7 s and 120 s for everybody, a tenth or a second apart, and 1 to 2 s of this one's own.
     let waited = now.lock().unwrap().as_millis();
     assert!((128_250..=130_700).contains(&waited), "{waited}");
+}
+
+#[tokio::test]
+async fn no_prompt_waits_for_an_hour_and_the_endpoint_is_left_alone_for_it() {
+    for (status, asked, held_seconds) in
+        [(429, "900", 900), (503, "99999", 3_600), (500, "121", 121)]
+    {
+        let server =
+            Server::start(vec![http(status, &[("retry-after", asked)], ""), good("x")]).await;
+        let timer = NotingTimer::default();
+        let now = timer.now.clone();
+        let backend = backend(config(server.base_url()), timer);
+        let error = backend.complete(request("x")).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Unavailable, "{status}");
+        assert_eq!(now.lock().unwrap().as_secs(), 0, "put back at once");
+        backend.complete(request("x")).await.unwrap();
+        let waited = now.lock().unwrap().as_secs();
+        assert!((held_seconds..=held_seconds + 1).contains(&waited), "{status} {waited}");
+    }
 }
 
 #[tokio::test]

@@ -134,12 +134,8 @@ impl Backend for Scripted {
                 () = request.cancel.cancelled() => true,
             };
             self.waiting.send_modify(|waiting| *waiting -= 1);
-            let error = |class, code| CompletionError {
-                class,
-                code,
-                message: format!("the script said {code}"),
-                retry_after: None,
-            };
+            let error =
+                |class, code| CompletionError::new(class, code, format!("the script said {code}"));
             if cancelled {
                 self.cancelled.send_modify(|count| *count += 1);
                 return Err(error(ErrorClass::Cancelled, "cancelled"));
@@ -158,6 +154,7 @@ impl Backend for Scripted {
                 usage_estimated: false,
                 model: "scripted".to_owned(),
                 logprobs: Vec::new(),
+                wasted: Usage::default(),
             })
         }
         .boxed()

@@ -1,5 +1,7 @@
 //! Where batches are noted: one endpoint's part of the database.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use hornbook_db::{Db, batches};
 use hornbook_inference::BatchJournal;
@@ -36,6 +38,29 @@ impl BatchJournal for Journal {
         })
     }
 
+    fn claim<'a>(
+        &'a self,
+        key: &'a str,
+        passed: &'a [String],
+    ) -> BoxFuture<'a, Result<bool, String>> {
+        Box::pin(async move {
+            let claimed = batches::claim(&self.db, self.endpoint, key, passed).await;
+            claimed.map_err(|error| error.to_string())
+        })
+    }
+
+    fn give_up<'a>(
+        &'a self,
+        key: &'a str,
+        uploading: Duration,
+        making: Duration,
+    ) -> BoxFuture<'a, Result<bool, String>> {
+        Box::pin(async move {
+            let gone = batches::give_up(&self.db, self.endpoint, key, uploading, making).await;
+            gone.map_err(|error| error.to_string())
+        })
+    }
+
     fn created<'a>(&'a self, key: &'a str, batch_id: &'a str) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let noted = batches::created(&self.db, self.endpoint, key, batch_id).await;
@@ -62,6 +87,7 @@ impl BatchJournal for Journal {
                 .map(|batch| OpenBatch {
                     key: batch.key,
                     batch_id: batch.batch_id,
+                    age: batch.age,
                     requests: batch
                         .requests
                         .iter()

@@ -124,7 +124,7 @@ fn retry_after_holds_everybody() {
         fail_at_once(&limiter);
         drop(limiter.admit(1).await);
         let held = timer.elapsed() - held;
-        assert!((120_000..=121_000).contains(&held.as_millis()), "{held:?}");
+        assert!((3_600_000..=3_601_000).contains(&held.as_millis()), "{held:?}");
     });
 }
 
