@@ -19,7 +19,7 @@ use crate::WriteError;
 use crate::schema::{COLUMNS, arrow_schema};
 
 /// Bytes gathered before they are handed to the encoder as one Arrow batch.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
+const BATCH_BYTES: usize = 1024 * 1024;
 /// Rows gathered before they are handed to the encoder, however small they are.
 const BATCH_ROWS: usize = 4_096;
 /// Rows decoded at a time.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hornbook_types::limits::LEASE_SECONDS;
 
-/// How often endpoints are looked up again, so that changes and pauses are seen.
+/// How often endpoints are looked up again: what workers find is seen so, and users' changes that no notification told.
 pub(crate) const ENDPOINTS_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a share of an endpoint's limits may be used after it was asked for: less than the
 /// lease, because this machine's clock and the database's may run at different speeds.
@@ -82,7 +82,7 @@ pub(crate) const EXPORT_ROWS_FIRST: u32 = 16;
 /// Most rows of one page of an export.
 pub(crate) const EXPORT_ROWS_MAX: u32 = 1_000;
 /// Text that one page of an export should hold.
-pub(crate) const EXPORT_PAGE_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const EXPORT_PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// Size of one part of an upload; smaller files go in one piece. S3 takes no less than 5 MiB.
 pub(crate) const UPLOAD_PART_BYTES: usize = 6 * 1024 * 1024;
 /// Parts of one upload under way at once; as many and two more are held in memory.

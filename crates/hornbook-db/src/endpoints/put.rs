@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::Endpoint;
 use crate::convert::json;
+use crate::notifier::announce_endpoints;
 use crate::{Conflict, Db, DbError};
 
 /// What to do with an endpoint's key when it is configured; shows nothing of the key.
@@ -75,6 +76,7 @@ pub async fn put(
     .execute(&mut *tx)
     .await?;
     DbError::expect_one(updated.rows_affected(), "endpoint")?;
+    announce_endpoints(&mut tx).await?;
     tx.commit().await?;
     Ok((super::get(db, name).await?, created))
 }
@@ -130,17 +132,21 @@ async fn insert(
 
 /// Removes an endpoint that no unended job names.
 pub async fn delete(db: &Db, name: &Slug) -> Result<(), DbError> {
+    let mut tx = db.begin().await?;
     let deleted = sqlx::query(
         "DELETE FROM endpoints WHERE name = $1 AND NOT EXISTS (
              SELECT FROM jobs WHERE endpoints @> ARRAY[$1]
                 AND state IN ('queued', 'running', 'paused', 'cancelling', 'assembling'))",
     )
     .bind(name.as_str())
-    .execute(db.pool())
+    .execute(&mut *tx)
     .await?;
     if deleted.rows_affected() == 1 {
+        announce_endpoints(&mut tx).await?;
+        tx.commit().await?;
         return Ok(());
     }
+    drop(tx);
     super::get(db, name).await?;
     Err(Conflict::InUse.into())
 }

@@ -4,6 +4,7 @@ use hornbook_types::{EndpointState, Slug};
 use sqlx::types::Json;
 
 use super::{Endpoint, ModelFile};
+use crate::notifier::announce_endpoints;
 use crate::{Db, DbError};
 
 /// Sends it nothing more until it is resumed.
@@ -17,14 +18,17 @@ pub async fn resume(db: &Db, name: &Slug) -> Result<Endpoint, DbError> {
 }
 
 async fn ask(db: &Db, name: &Slug, state: EndpointState) -> Result<Endpoint, DbError> {
+    let mut tx = db.begin().await?;
     let updated = sqlx::query(
         "UPDATE endpoints SET state = $2, message = NULL, updated_at = now() WHERE name = $1",
     )
     .bind(name.as_str())
     .bind(state.as_str())
-    .execute(db.pool())
+    .execute(&mut *tx)
     .await?;
     DbError::expect_one(updated.rows_affected(), "endpoint")?;
+    announce_endpoints(&mut tx).await?;
+    tx.commit().await?;
     super::get(db, name).await
 }
 

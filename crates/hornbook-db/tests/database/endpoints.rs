@@ -7,7 +7,7 @@ use hornbook_types::{EndpointKind, EndpointSpec, EndpointState, LOCAL_ENDPOINT};
 use crate::common::TestDb;
 use crate::fixtures::{slug, submitted};
 
-fn openai(base_url: &str) -> EndpointSpec {
+pub(crate) fn openai(base_url: &str) -> EndpointSpec {
     EndpointSpec {
         kind: EndpointKind::Openai,
         preset: None,

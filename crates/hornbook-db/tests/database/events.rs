@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use hornbook_db::{Notifier, events, jobs};
-use hornbook_types::{EventKind, JobState};
+use hornbook_db::endpoints::Secret;
+use hornbook_db::{Notifier, endpoints, events, jobs};
+use hornbook_types::{EventKind, JobState, Slug};
 use uuid::Uuid;
 
 use crate::common::TestDb;
+use crate::endpoints::openai;
 use crate::fixtures::{accepted, claim, run_all, submitted};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -162,4 +164,28 @@ async fn subscribers_hear_of_their_job_and_sleep_otherwise() {
     assert!(subscription.changed(Some(mine), Duration::from_secs(20)).await);
     drop(notifier);
     assert!(!subscription.changed(Some(mine), Duration::from_millis(50)).await);
+}
+
+#[tokio::test]
+async fn a_users_change_of_an_endpoint_wakes_those_who_wait_for_one() {
+    let test = TestDb::new().await;
+    let notifier = Notifier::start(&test.db);
+    let (mut endpoints_news, mut jobs_news) = (notifier.subscribe(), notifier.subscribe());
+    assert!(endpoints_news.endpoints_changed(Duration::from_secs(20)).await);
+    assert!(jobs_news.changed(None, Duration::from_secs(20)).await);
+
+    let name: Slug = "far".parse().unwrap();
+    let long = Duration::from_secs(20);
+    endpoints::put(&test.db, &name, &openai("https://far.example/v1"), Secret::Clear)
+        .await
+        .unwrap();
+    assert!(endpoints_news.endpoints_changed(long).await, "made");
+    endpoints::pause(&test.db, &name).await.unwrap();
+    assert!(endpoints_news.endpoints_changed(long).await, "paused");
+    endpoints::resume(&test.db, &name).await.unwrap();
+    assert!(endpoints_news.endpoints_changed(long).await, "resumed");
+    endpoints::delete(&test.db, &name).await.unwrap();
+    assert!(endpoints_news.endpoints_changed(long).await, "deleted");
+    assert!(!jobs_news.changed(None, Duration::from_millis(300)).await, "no job was touched");
+    assert!(!endpoints_news.endpoints_changed(Duration::from_millis(50)).await);
 }

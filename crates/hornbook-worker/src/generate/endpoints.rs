@@ -29,6 +29,8 @@ struct Loop {
 pub(crate) async fn run(desk: &Arc<Desk>, committer: &Committer, stop: &CancellationToken) {
     let mut loops: BTreeMap<Slug, Loop> = BTreeMap::new();
     let mut down = Down::default();
+    // Subscribed before the first look: nothing falls between.
+    let mut news = desk.shared.notifier.subscribe();
     while !stop.is_cancelled() {
         match usable(desk).await {
             Ok(found) => bring_up(desk, committer, &mut loops, found).await,
@@ -37,7 +39,7 @@ pub(crate) async fn run(desk: &Arc<Desk>, committer: &Committer, stop: &Cancella
         down.look(desk).await;
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(ENDPOINTS_INTERVAL) => {}
+            _ = news.endpoints_changed(ENDPOINTS_INTERVAL) => {}
         }
     }
     for running in loops.values() {
