@@ -7,5 +7,6 @@ pub mod engine;
 pub mod environment;
 pub mod job;
 pub mod mock_endpoint;
+pub mod proxy;
 pub mod service;
 pub mod worker;

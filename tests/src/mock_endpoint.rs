@@ -48,6 +48,10 @@ struct Log {
     last_body: Value,
     in_flight: usize,
     peak_in_flight: usize,
+    /// Requests under way, by key.
+    under_way: BTreeMap<u64, u32>,
+    /// Requests that came while the same was under way.
+    overlaps: u64,
 }
 
 /// What was asked and answered, by [`key`].
@@ -139,6 +143,11 @@ impl MockEndpoint {
         lock(&self.shared.log).peak_in_flight
     }
 
+    /// Requests that came while the same prompt was under way already.
+    pub fn overlaps(&self) -> u64 {
+        lock(&self.shared.log).overlaps
+    }
+
     /// Body of the latest request.
     pub fn last_body(&self) -> Value {
         lock(&self.shared.log).last_body.clone()
@@ -152,20 +161,28 @@ impl Drop for MockEndpoint {
 }
 
 /// One more request under way, for as long as this lives.
-struct InFlight<'a>(&'a Shared);
+struct InFlight<'a>(&'a Shared, u64);
 
 impl<'a> InFlight<'a> {
-    fn enter(shared: &'a Shared) -> Self {
+    fn enter(shared: &'a Shared, key: u64) -> Self {
         let mut log = lock(&shared.log);
         log.in_flight += 1;
         log.peak_in_flight = log.peak_in_flight.max(log.in_flight);
-        Self(shared)
+        let same = log.under_way.entry(key).or_default();
+        *same += 1;
+        let is_overlap = *same > 1;
+        log.overlaps += u64::from(is_overlap);
+        Self(shared, key)
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        lock(&self.0.log).in_flight -= 1;
+        let mut log = lock(&self.0.log);
+        log.in_flight -= 1;
+        if let Some(same) = log.under_way.get_mut(&self.1) {
+            *same -= 1;
+        }
     }
 }
 
@@ -195,10 +212,14 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             }
             continue;
         }
-        let _in_flight = InFlight::enter(&shared);
         let config = lock(&shared.config).clone();
         let (key, nth) = shared.note(&request);
-        tokio::time::sleep(config.latency).await;
+        let _in_flight = InFlight::enter(&shared, key);
+        tokio::select! {
+            () = tokio::time::sleep(config.latency) => {}
+            // Nobody waits for the answer any more.
+            () = hung_up(&stream) => return,
+        }
         match answer(&mut stream, &config, &request, config.fault(key, nth)).await {
             Written::Answer => {
                 *lock(&shared.log).ledger.answered.entry(key).or_default() += 1;
@@ -206,6 +227,15 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             Written::Error => {}
             Written::Broken => return,
         }
+    }
+}
+
+/// Waits until the client closes the connection.
+async fn hung_up(stream: &TcpStream) {
+    let mut byte = [0];
+    if let Ok(1) = stream.peek(&mut byte).await {
+        // The next request, before the answer to this one: it waits.
+        std::future::pending::<()>().await;
     }
 }
 

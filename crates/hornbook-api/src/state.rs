@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use hornbook_db::documents::CommitMeter;
 use hornbook_db::{Db, Notifier};
 use hornbook_inference::{LimiterFigures, SharedBackend};
 use hornbook_types::{Clock, Slug};
@@ -86,6 +87,8 @@ pub struct AppParts {
     pub backends: BackendFactory,
     /// Says how endpoints stand.
     pub endpoint_figures: EndpointFigures,
+    /// Says how long documents wait to be stored.
+    pub commits: Arc<CommitMeter>,
     /// Cancelled when the service stops: streams and long polls end then.
     pub shutdown: CancellationToken,
 }
@@ -110,6 +113,8 @@ pub struct Shared {
     pub backends: BackendFactory,
     /// Says how endpoints stand.
     pub endpoint_figures: EndpointFigures,
+    /// Says how long documents wait to be stored.
+    pub commits: Arc<CommitMeter>,
     /// Renders templates off the async threads.
     pub render: RenderPool,
     random: SharedRandom,
@@ -134,6 +139,7 @@ impl AppState {
             config: parts.config,
             backends: parts.backends,
             endpoint_figures: parts.endpoint_figures,
+            commits: parts.commits,
             render: RenderPool::default(),
             shutdown: parts.shutdown,
             imports: Semaphore::new(IMPORTS_AT_ONCE),

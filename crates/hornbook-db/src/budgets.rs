@@ -2,9 +2,10 @@
 //!
 //! What a job used is known durably: its row, and the open chunks. On top of it each worker holds a
 //! slice: what it has under way and what it may still send. The next slice is cut from what neither
-//! the counts nor other slices hold, never all of it, so that a worker that comes later gets some.
-//! A worker may send while anything of its slice is left, so a job goes over its budget by what is
-//! under way at most: what one prompt of each worker costs, and what estimates were short of.
+//! the counts nor other slices hold, and not all of it while there is much, so that a worker that comes
+//! later gets some. The tokens that a key may use in a day are leased with the same slices, whatever
+//! its jobs are. A worker may send while anything of its slice is left, so a job goes over its budget
+//! by what is under way at most: what one prompt of each worker costs, and what estimates were short of.
 
 use hornbook_types::limits::LEASE_SECONDS;
 use hornbook_types::{Budget, EventKind, JobState};
@@ -15,6 +16,9 @@ use uuid::Uuid;
 use crate::convert::{from_sql, to_sql};
 use crate::jobs::{self, BUDGET_SPENT, enter, lock, settle};
 use crate::{Db, DbError, events, limits};
+
+/// What is left is given whole when it is no more than this part of what is wanted.
+const SMALL_PART: u64 = 8;
 
 /// Something of what a job may cost; nothing is counted where the budget has no bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -51,13 +55,18 @@ struct Row {
     other_tokens: i64,
     other_usd: f64,
     other_failures: i64,
+    /// What its key may still use today, less what slices hold; absent where there is no such quota.
+    key_left: Option<i64>,
+    /// Prompts of open chunks that have ended.
+    open_ended: i64,
     is_spent: bool,
 }
 
 /// Gives `worker` its next slice of a job's budget, in place of the one that it had.
 ///
 /// `under_way` is what it has sent and not stored yet, `want` what it could use until it asks again.
-/// A job that has used up its budget is paused, or finished, here.
+/// The slice lasts [`LEASE_SECONDS`] from the call, on the database's clock. A job that has used up
+/// its budget is paused, or finished, here; one whose key has used up its day waits.
 pub async fn refill(
     db: &Db,
     job: Uuid,
@@ -65,10 +74,17 @@ pub async fn refill(
     under_way: Amount,
     want: Amount,
 ) -> Result<Slice, DbError> {
-    if !is_bounded(db, job).await? {
+    let Some(bounds) = bounds(db, job).await? else {
         return Ok(Slice::Unbounded);
-    }
+    };
     let mut tx = db.begin().await?;
+    if let Some(key) = bounds.key {
+        // Before the job's row, and by whoever leases of this key: its jobs share one quota.
+        sqlx::query("SELECT FROM api_keys WHERE id = $1 FOR NO KEY UPDATE")
+            .bind(key)
+            .execute(&mut *tx)
+            .await?;
+    }
     let Some(row) = read(&mut tx, job, worker).await? else {
         return Err(DbError::NotFound("job"));
     };
@@ -163,15 +179,24 @@ pub async fn set(
     Ok(())
 }
 
-async fn is_bounded(db: &Db, job: Uuid) -> Result<bool, DbError> {
-    sqlx::query_scalar(
-        "SELECT budget_tokens IS NOT NULL OR budget_usd IS NOT NULL OR budget_failures IS NOT NULL
-           FROM jobs WHERE id = $1",
+/// What bounds a job beside its own budget.
+struct Bounds {
+    /// The key that submitted it, where that has a quota of tokens.
+    key: Option<String>,
+}
+
+/// `None` for a job that may cost what it likes.
+async fn bounds(db: &Db, job: Uuid) -> Result<Option<Bounds>, DbError> {
+    let (has_budget, key): (bool, Option<String>) = sqlx::query_as(
+        "SELECT j.budget_tokens IS NOT NULL OR j.budget_usd IS NOT NULL OR j.budget_failures IS NOT NULL, k.id
+           FROM jobs AS j LEFT JOIN api_keys AS k ON k.id = j.key_id AND k.quota_tokens_per_day IS NOT NULL
+          WHERE j.id = $1",
     )
     .bind(job)
     .fetch_optional(db.pool())
     .await?
-    .ok_or(DbError::NotFound("job"))
+    .ok_or(DbError::NotFound("job"))?;
+    Ok((has_budget || key.is_some()).then_some(Bounds { key }))
 }
 
 /// Locks a job's row and reads what of its budget is used and held by others than `worker`.
@@ -185,7 +210,10 @@ async fn read(tx: &mut PgConnection, job: Uuid, worker: Uuid) -> Result<Option<R
     Ok(sqlx::query_as(
         "SELECT j.state, j.budget_tokens, j.budget_usd, j.budget_failures, j.budget_then,
                 s.tokens, s.usd, s.failures, o.tokens AS other_tokens, o.usd AS other_usd,
-                o.failures AS other_failures, job_is_spent(j) AS is_spent
+                o.failures AS other_failures, job_is_spent(j) AS is_spent,
+                CASE WHEN j.key_id IS NOT NULL THEN key_tokens_left(j.key_id, j.id, $2) END AS key_left,
+                (SELECT coalesce(sum(c.accepted + c.rejected + c.failed), 0)::bigint FROM job_chunks AS c
+                  WHERE c.job_id = j.id AND c.state <> 'done') AS open_ended
            FROM jobs AS j CROSS JOIN LATERAL job_spent(j) AS s CROSS JOIN LATERAL (
                 SELECT coalesce(sum(b.tokens), 0)::bigint AS tokens, coalesce(sum(b.usd), 0) AS usd,
                        coalesce(sum(b.failures), 0)::bigint AS failures
@@ -200,40 +228,39 @@ async fn read(tx: &mut PgConnection, job: Uuid, worker: Uuid) -> Result<Option<R
 }
 
 impl Row {
-    /// The next slice: what is wanted, and at most half of what nobody holds.
+    /// The next slice: what is wanted, or half of what nobody holds when that is less, or the rest when
+    /// that is little.
     fn cut(&self, under_way: Amount, want: Amount) -> Amount {
-        let whole = |bound: Option<i64>, used: i64, others: i64, mine: u64, want: u64| match bound {
-            None => u64::MAX,
-            Some(bound) => {
-                from_sql(bound - used - others - to_sql(mine)).div_ceil(2).min(want.max(1))
-            }
-        };
+        let tokens_left = [
+            self.budget_tokens.map(|bound| bound - self.tokens - self.other_tokens),
+            self.key_left,
+        ];
+        let tokens_left = tokens_left.into_iter().flatten().min();
         Amount {
-            tokens: whole(
-                self.budget_tokens,
-                self.tokens,
-                self.other_tokens,
-                under_way.tokens,
-                want.tokens,
-            ),
-            usd: self.budget_usd.map_or(f64::INFINITY, |bound| {
-                let left = bound - self.usd - self.other_usd - under_way.usd;
-                (left / 2.0).max(0.0).min(want.usd.max(f64::MIN_POSITIVE))
+            tokens: tokens_left.map_or(u64::MAX, |left| {
+                let left = from_sql(left.saturating_sub(to_sql(under_way.tokens)));
+                left.div_ceil(2).max(left.min(want.tokens / SMALL_PART)).min(want.tokens.max(1))
             }),
-            failures: whole(
-                self.budget_failures,
-                self.failures,
-                self.other_failures,
-                0,
-                want.failures,
-            ),
+            usd: self.budget_usd.map_or(f64::INFINITY, |bound| {
+                let left = (bound - self.usd - self.other_usd - under_way.usd).max(0.0);
+                (left / 2.0)
+                    .max(left.min(want.usd / SMALL_PART as f64))
+                    .min(want.usd.max(f64::MIN_POSITIVE))
+            }),
+            // While one more is allowed, everybody may try: each is over it by what it has under way.
+            failures: self.budget_failures.map_or(u64::MAX, |bound| {
+                let nobodys = from_sql(bound - self.failures - self.other_failures);
+                let least = u64::from(self.failures < bound);
+                nobodys.div_ceil(2).min(want.failures).max(least)
+            }),
         }
     }
 
     /// What of a slice is to be noted: bounds that there are.
     fn held(&self, slice: Amount) -> Amount {
+        let bounds_tokens = self.budget_tokens.is_some() || self.key_left.is_some();
         Amount {
-            tokens: self.budget_tokens.map_or(0, |_| slice.tokens),
+            tokens: if bounds_tokens { slice.tokens } else { 0 },
             usd: self.budget_usd.map_or(0.0, |_| slice.usd),
             failures: self.budget_failures.map_or(0, |_| slice.failures),
         }
@@ -290,7 +317,8 @@ async fn stop(tx: &mut PgConnection, job: Uuid, row: &Row) -> Result<bool, DbErr
         return Ok(false);
     }
     let locked = lock(tx, job).await?;
-    if locked.folded >= locked.total {
+    // It has nothing left to send, so there is nothing to stop.
+    if locked.folded + row.open_ended >= locked.total {
         return Ok(false);
     }
     let message = row.message();

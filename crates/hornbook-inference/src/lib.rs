@@ -36,6 +36,6 @@ pub use message::{MESSAGE_CHARS, clean};
 pub use model_name::is_other_model;
 pub use openai::{OpenAiBackend, OpenAiConfig, Protocol};
 pub use pool::EndpointPool;
-pub use retry::RetryPolicy;
+pub use retry::{RetryPolicy, is_put_off};
 pub use retrying::Retrying;
 pub use secret::Secret;

@@ -136,6 +136,13 @@ pub fn is_retried(class: ErrorClass) -> bool {
     matches!(class, Transient | Throttled)
 }
 
+/// True for the codes of endpoints that take no more at the moment.
+pub fn is_put_off(code: &str) -> bool {
+    let statuses = STATUSES.iter().map(|&(_, _, class, code)| (class, code));
+    let words = WORDS.iter().chain(KINDS).map(|&(_, class, code)| (class, code));
+    statuses.chain(words).any(|row| row == (Throttled, code))
+}
+
 /// The class and code of a transport error.
 pub(crate) fn classify_transport(error: &HttpError) -> (ErrorClass, &'static str) {
     (transport_class(error), error.code())
@@ -216,6 +223,16 @@ mod tests {
 
     fn class(status: u16, words: &[&str], message: &str) -> (ErrorClass, &'static str) {
         classify_status(status, words, message).unwrap()
+    }
+
+    #[test]
+    fn being_put_off_is_told_from_failing() {
+        for code in ["http_429", "http_503", "http_529", "batch_queue_full"] {
+            assert!(is_put_off(code), "{code}");
+        }
+        for code in ["http_500", "connect", "timeout", "quota", "html_page"] {
+            assert!(!is_put_off(code), "{code}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use hornbook_db::documents::CommitMeter;
 use hornbook_db::{Db, Notifier};
 use hornbook_inference::SharedBackend;
 use hornbook_types::{Clock, Slug};
@@ -36,4 +37,6 @@ pub struct WorkerConfig {
     pub backends: BackendFactory,
     /// True when the endpoint `local` is in this process.
     pub has_local: bool,
+    /// Counts how long documents wait to be stored.
+    pub commits: Arc<CommitMeter>,
 }

@@ -4,6 +4,14 @@ use std::time::Duration;
 
 use hornbook_types::limits::LEASE_SECONDS;
 
+/// How long a lease or a slice of a budget may be used after it was asked for: less than it lasts,
+/// because this machine's clock and the database's may run at different speeds, and because what is
+/// under way has to be gone before others ask the same.
+pub(crate) const LEASE_VALID: Duration = Duration::from_secs(LEASE_SECONDS - 2);
+/// Longest time between two looks whether a lease has run out; requests look for themselves.
+pub(crate) const LAPSE_LOOK: Duration = Duration::from_secs(1);
+/// Longest wait for the database's word on a lease: one that is cut off must not wait for ever.
+pub(crate) const DATABASE_PATIENCE: Duration = Duration::from_secs(10);
 /// How often endpoints are looked up again: what workers find is seen so, and users' changes that no notification told.
 pub(crate) const ENDPOINTS_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a share of an endpoint's limits may be used after it was asked for: less than the
@@ -23,6 +31,19 @@ pub(crate) const PROMPT_TOKENS_GUESS: u64 = 1_000;
 pub(crate) const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause after the database could not be reached.
 pub(crate) const DATABASE_RETRY: Duration = Duration::from_millis(250);
+/// Looks in a row, [`ENDPOINTS_INTERVAL`] apart, at which no endpoint of a job answered this worker;
+/// then its prompts go to whoever has a way to them.
+pub(crate) const HAND_BACK_LOOKS: u32 = 10;
+/// How long a worker takes no prompts for an endpoint that it handed some back for, unless that answers.
+pub(crate) const ENDPOINT_REST: Duration = Duration::from_secs(20);
+/// Times that an endpoint may put a prompt off while it answers others, all its attempts each time.
+pub(crate) const THROTTLED_ALONE: u32 = 16;
+/// Shortest time over which that must go on before the prompt fails for it.
+pub(crate) const THROTTLED_ALONE_AGE: Duration = Duration::from_secs(60);
+/// Times that an endpoint may put a prompt off while it answers nobody.
+pub(crate) const THROTTLED: u32 = 16;
+/// Shortest time over which that must go on: limits by the hour are waited for.
+pub(crate) const THROTTLED_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 /// Finished documents that wait to be stored; beyond it, endpoints wait.
 pub(crate) const COMMIT_QUEUE_DOCUMENTS: usize = 1_024;
 /// Text of those documents, in bytes; beyond it, endpoints wait.
@@ -71,8 +92,12 @@ pub(crate) const PACE_WINDOW_FIRST: Duration = Duration::from_millis(500);
 pub(crate) const PACE_WINDOW: Duration = Duration::from_secs(30);
 /// Longest error message that is stored with a failed document, in bytes.
 pub(crate) const ERROR_BYTES: usize = 1_024;
-/// Shortest time between two looks at what a job may still spend, and two slices of its budget.
-pub(crate) const BUDGET_LOOK: Duration = Duration::from_millis(100);
+/// Shortest time between two slices of a job's budget.
+pub(crate) const BUDGET_REST: Duration = Duration::from_millis(50);
+/// Shortest time until a slice is asked for again that was empty; doubles up to a heartbeat.
+pub(crate) const BUDGET_CLOSED_REST: Duration = Duration::from_secs(1);
+/// How long a slice of a budget should last, at the pace of the moment.
+pub(crate) const BUDGET_AHEAD: Duration = Duration::from_secs(2);
 /// Prompts that one slice of a budget should be good for, at least.
 pub(crate) const BUDGET_PROMPTS: u64 = 64;
 /// Tokens that a prompt is taken to have before any was answered.

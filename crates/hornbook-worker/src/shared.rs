@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hornbook_db::documents::CommitMeter;
 use hornbook_db::{Db, DbError, Notifier};
 use hornbook_types::Clock;
 use object_store::ObjectStore;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::{BackendFactory, WorkerConfig};
-use crate::limits::DATABASE_RETRY;
+use crate::limits::{DATABASE_PATIENCE, DATABASE_RETRY};
 
 /// What the loops of one worker share; made once from its configuration.
 pub(crate) struct Shared {
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) backends: BackendFactory,
     pub(crate) has_local: bool,
+    pub(crate) commits: Arc<CommitMeter>,
 }
 
 impl Shared {
@@ -38,7 +40,18 @@ impl Shared {
             name: config.name,
             backends: config.backends,
             has_local: config.has_local,
+            commits: config.commits,
         }
+    }
+}
+
+/// What `call` says, if it does so in time: a connection that is cut off says nothing at all.
+pub(crate) async fn in_time<T>(
+    call: impl Future<Output = Result<T, DbError>>,
+) -> Result<T, DbError> {
+    match tokio::time::timeout(DATABASE_PATIENCE, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(DbError::Unavailable("no answer in time".to_owned())),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use hornbook_db::documents::{COMMIT_CLASSES_MILLIS, DurationFigures};
 use hornbook_inference::{EndpointHealth, LimiterFigures};
 use hornbook_types::Slug;
 
@@ -41,8 +42,33 @@ pub(crate) async fn metrics(
         (RENDERS_AT_ONCE - state.render.free()) as u64,
     );
     write_endpoints(&mut text, &(state.endpoint_figures)());
+    write_durations(
+        &mut text,
+        "hornbook_commit",
+        "Time in which the database stored a group of documents",
+        &state.commits.commits(),
+    );
+    write_durations(
+        &mut text,
+        "hornbook_document_wait",
+        "Time from an answer until its document was stored",
+        &state.commits.waits(),
+    );
     text.gauge("hornbook_database_up", "1 when the database answers.", up.into());
     Ok(text.into_response())
+}
+
+/// A histogram, and the longest of all beside it.
+fn write_durations(text: &mut Exposition, name: &str, help: &str, figures: &DurationFigures) {
+    let bounds = COMMIT_CLASSES_MILLIS.iter().map(u64::to_string).zip(figures.up_to.iter());
+    let classes = bounds.map(|(bound, count)| (format!("_bucket{{le=\"{bound}\"}}"), *count));
+    let whole = [("_bucket{le=\"+Inf\"}", figures.count), ("_sum", figures.total_millis)];
+    let whole = whole.into_iter().chain([("_count", figures.count)]);
+    let samples: Vec<(String, u64)> =
+        classes.chain(whole.map(|(suffix, value)| (suffix.to_owned(), value))).collect();
+    text.family(&format!("{name}_milliseconds"), "histogram", &format!("{help}."), &samples);
+    let longest = format!("{name}_longest_milliseconds");
+    text.gauge(&longest, &format!("{help}, the longest."), figures.longest_millis);
 }
 
 /// One family: its name, its kind, what it is, and how to read it.

@@ -67,6 +67,7 @@ impl TestApp {
             config,
             backends: backends(),
             endpoint_figures: Arc::new(endpoint_figures),
+            commits: Arc::default(),
             shutdown: shutdown.clone(),
         });
         let router = router(state.clone());

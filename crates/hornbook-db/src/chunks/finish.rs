@@ -1,9 +1,7 @@
 //! Ending a lease: the chunk is done, or handed back.
 
 use hornbook_types::JobState;
-use serde_json::Value;
 use sqlx::PgConnection;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::fold::{Sign, fold};
@@ -13,12 +11,14 @@ use crate::jobs::{lock, settle};
 use crate::{Db, DbError, keys};
 
 /// What came of finishing a chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finished {
     /// Every prompt of it had ended; the state that its job is in now.
     Done(JobState),
     /// So many prompts have no document yet; the lease is still held.
     Missing(u64),
+    /// What the chunk counts is not what is stored, and will not be however often it is asked; says how.
+    Contradicts(String),
 }
 
 /// What the owner of a chunk says of a job that asks for accepted documents.
@@ -57,9 +57,9 @@ pub async fn finish_quota(
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(DbError::Fenced)?;
-    let (stored, endpoints) = used(&mut tx, key, lo, hi).await?;
+    let stored = stored(&mut tx, key, lo, hi).await?;
     if stored != counted {
-        return Err(DbError::Other(format!(
+        return Ok(Finished::Contradicts(format!(
             "chunk {} counts {counted} documents and has {stored}",
             key.chunk
         )));
@@ -72,14 +72,14 @@ pub async fn finish_quota(
         part.map(|part| part.line_accepted.iter().map(|&count| to_sql(count)).collect());
     let by_line = line_accepted.as_ref().map_or(accepted, |lines| lines.iter().sum());
     if by_line != accepted || stored + skipped > hi - lo {
-        return Err(DbError::Other(format!(
+        return Ok(Finished::Contradicts(format!(
             "chunk {} has {accepted} accepted documents, {by_line} by line, and skips {skipped}",
             key.chunk
         )));
     }
     let done = sqlx::query(
         "UPDATE job_chunks SET state = 'done', deaths = 0, lease_token = NULL, lease_owner = NULL,
-                lease_expires_at = NULL, skipped = $4, line_accepted = $5, endpoints = $6
+                lease_expires_at = NULL, skipped = $4, line_accepted = $5
           WHERE job_id = $1 AND chunk = $2 AND lease_token = $3",
     )
     .bind(key.job_id)
@@ -87,7 +87,6 @@ pub async fn finish_quota(
     .bind(key.token.0)
     .bind(skipped)
     .bind(line_accepted)
-    .bind(endpoints)
     .execute(&mut *tx)
     .await?;
     DbError::expect_one(done.rows_affected(), "chunk")?;
@@ -99,36 +98,12 @@ pub async fn finish_quota(
     Ok(Finished::Done(state))
 }
 
-/// Documents of a chunk, and what they used by endpoint.
-///
-/// The chunk's dollars are known from its commits; what is left is to share them out among several
-/// endpoints, by their prices as they are now.
-async fn used(
-    tx: &mut PgConnection,
-    key: &LeaseKey,
-    lo: i64,
-    hi: i64,
-) -> Result<(i64, Json<Value>), DbError> {
-    Ok(sqlx::query_as(
-        "WITH used AS (
-             SELECT d.endpoint, count(*) AS n, sum(d.prompt_tokens)::bigint AS prompt,
-                    sum(d.completion_tokens)::bigint AS answer
-               FROM documents AS d WHERE d.job_id = $1 AND d.seq >= $3 AND d.seq < $4 GROUP BY d.endpoint
-         ), cost AS (
-             SELECT u.*, u.prompt * coalesce((e.price ->> 'input_per_million')::float8, 0)
-                        + u.answer * coalesce((e.price ->> 'output_per_million')::float8, 0) AS cost
-               FROM used AS u LEFT JOIN endpoints AS e ON e.name = u.endpoint
-         ), share AS (
-             SELECT c.*, CASE WHEN sum(c.cost) OVER () > 0 THEN c.cost / sum(c.cost) OVER ()
-                              ELSE 1.0 / count(*) OVER () END AS share FROM cost AS c
-         )
-         SELECT coalesce(sum(s.n), 0)::bigint,
-                coalesce(jsonb_object_agg(s.endpoint, jsonb_build_array(s.n, s.prompt, s.answer,
-                    s.share * (SELECT k.usd FROM job_chunks AS k WHERE k.job_id = $1 AND k.chunk = $2))), '{}')
-           FROM share AS s",
+/// Documents of a chunk that are stored.
+async fn stored(tx: &mut PgConnection, key: &LeaseKey, lo: i64, hi: i64) -> Result<i64, DbError> {
+    Ok(sqlx::query_scalar(
+        "SELECT count(*) FROM documents WHERE job_id = $1 AND seq >= $2 AND seq < $3",
     )
     .bind(key.job_id)
-    .bind(key.chunk)
     .bind(lo)
     .bind(hi)
     .fetch_one(tx)

@@ -6,7 +6,7 @@
 //! deletes failed ones only), and more of them can only move the n-th further down. So nothing at or
 //! above that `seq` can be among the first n, and sending it would change nothing but the bill.
 
-use hornbook_types::limits::CHUNK_PROMPTS_MAX;
+use hornbook_types::limits::{CHUNK_PROMPTS_MAX, CHUNK_PROMPTS_MIN, LEASE_SECONDS};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -15,14 +15,21 @@ use crate::jobs::Locked;
 use crate::{Db, DbError};
 
 /// How many prompts the next chunk of a job may have; the job's row is locked.
+///
+/// Towards the end of a job what is left is divided among the workers, so that none of them finishes
+/// it alone while the others stand by.
 pub(super) async fn room(tx: &mut PgConnection, job: &Locked) -> Result<i64, DbError> {
-    if !job.has_quotas {
-        return Ok(job.total - job.next_seq);
-    }
-    Ok(sqlx::query_scalar("SELECT job_room(j) FROM jobs AS j WHERE j.id = $1")
-        .bind(job.id)
-        .fetch_one(tx)
-        .await?)
+    let (room, workers): (i64, i64) = sqlx::query_as(
+        "SELECT job_room(j), (SELECT count(*) FROM workers AS w
+                  WHERE w.heartbeat_at > clock_timestamp() - make_interval(secs => $2))
+           FROM jobs AS j WHERE j.id = $1",
+    )
+    .bind(job.id)
+    .bind(LEASE_SECONDS as f64)
+    .fetch_one(tx)
+    .await?;
+    let part = room / workers.max(1) + i64::from(room % workers.max(1) > 0);
+    Ok(part.max(to_sql(CHUNK_PROMPTS_MIN)).min(room))
 }
 
 /// Accepted documents by line in done chunks below `chunk`; `None` for a job that asks for prompts.

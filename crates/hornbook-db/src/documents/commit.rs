@@ -5,8 +5,10 @@ use hornbook_types::limits::{CHUNK_OWNER_DEATHS, LEASE_SECONDS};
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::QueryScalar;
+use sqlx::types::Json;
 
-use super::Committed;
+use super::cost::by_endpoint;
+use super::{Bill, Committed};
 use crate::chunks::LeaseKey;
 use crate::convert::{from_sql, json_text, to_sql, to_sql32};
 use crate::{Db, DbError};
@@ -15,14 +17,26 @@ use crate::{Db, DbError};
 ///
 /// Documents that are there already stay as they are and are not counted again, so a group whose
 /// outcome is unknown after a lost connection can simply be sent again. `usd` is what the group
-/// cost. Extends the lease. A lease that is held no longer is [`DbError::Fenced`], and nothing is
-/// stored; a value that the database refuses is [`DbError::BadData`], see
+/// cost, each document as much as any other; see [`commit_billed`] for what each cost. Extends the
+/// lease. A lease that is held no longer is [`DbError::Fenced`], and nothing is stored; a value that
+/// the database refuses is [`DbError::BadData`], see
 /// [`commit_group_splitting`](super::commit_group_splitting).
 pub async fn commit_group(
     db: &Db,
     key: &LeaseKey,
     documents: &[Document],
     usd: f64,
+) -> Result<Committed, DbError> {
+    let each = Bill { usd: usd / documents.len().max(1) as f64, wasted: Vec::new() };
+    commit_billed(db, key, documents, &vec![each; documents.len()]).await
+}
+
+/// Like [`commit_group`], with a bill for each document.
+pub async fn commit_billed(
+    db: &Db,
+    key: &LeaseKey,
+    documents: &[Document],
+    bills: &[Bill],
 ) -> Result<Committed, DbError> {
     if documents.is_empty() {
         return Ok(Committed::default());
@@ -37,7 +51,7 @@ pub async fn commit_group(
     .bind(key.token.0)
     .bind(LEASE_SECONDS as f64)
     .bind(CHUNK_OWNER_DEATHS)
-    .bind(usd);
+    .bind(Json(by_endpoint(documents, bills)));
     let stored: i64 = columns.bind(query).fetch_one(db.pool()).await?;
     if stored < 0 {
         return Err(DbError::Fenced);

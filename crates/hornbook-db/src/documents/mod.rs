@@ -1,13 +1,17 @@
 //! Documents: stored in fenced groups, read in pages, each prompt's outcome exactly once.
 
 mod commit;
+mod cost;
+mod meter;
 mod read;
 mod split;
 
 use hornbook_types::{Document, Slug, Verdict};
 use time::OffsetDateTime;
 
-pub use commit::commit_group;
+pub use commit::{commit_billed, commit_group};
+pub use cost::{Bill, Paid};
+pub use meter::{COMMIT_CLASSES_MILLIS, CommitMeter, DurationFigures};
 pub use read::{PromptOutcome, count_accepted, export_page, get, outcomes, page};
 pub use split::commit_group_splitting;
 

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use hornbook_types::{Document, FinishReason, Usage, Verdict};
+use hornbook_types::{Document, FinishReason, Verdict};
 use serde_json::Map;
 
-use super::{COMMIT_REJECTED, Committed, commit_group};
+use super::{Bill, COMMIT_REJECTED, Committed, commit_billed};
 use crate::chunks::LeaseKey;
 use crate::{Db, DbError, limits};
 
-/// Like [`commit_group`], but a refused group is halved until the bad row stands alone, and that
+/// Like [`commit_billed`], but a refused group is halved until the bad row stands alone, and that
 /// row is stored as failed with [`COMMIT_REJECTED`], so that no answer can stop a job.
 ///
 /// Groups of more than 32 MiB of text are halved beforehand. Other errors end it, with the parts
@@ -18,28 +18,29 @@ pub async fn commit_group_splitting(
     db: &Db,
     key: &LeaseKey,
     documents: &[Document],
-    usd: f64,
+    bills: &[Bill],
 ) -> Result<Committed, DbError> {
     let mut committed = Committed::default();
-    let mut parts = VecDeque::from([documents]);
-    while let Some(part) = parts.pop_front() {
-        let share = usd * part.len() as f64 / documents.len() as f64;
+    let mut parts = VecDeque::from([(documents, bills)]);
+    while let Some((part, bills)) = parts.pop_front() {
         let halve = part.len() > 1 && bytes(part) > limits::GROUP_BYTES;
         let outcome = match halve {
             true => Err(DbError::BadData("group too large".to_owned())),
-            false => commit_group(db, key, part, share).await,
+            false => commit_billed(db, key, part, bills).await,
         };
         match outcome {
             Ok(done) => committed.inserted += done.inserted,
             Err(DbError::BadData(_)) if part.len() > 1 => {
-                let (left, right) = part.split_at(part.len() / 2);
-                parts.push_front(right);
-                parts.push_front(left);
+                let middle = part.len() / 2;
+                let (left, right) = part.split_at(middle);
+                let (left_bills, right_bills) = bills.split_at(middle);
+                parts.push_front((right, right_bills));
+                parts.push_front((left, left_bills));
             }
             Err(DbError::BadData(what)) => {
                 let refused: Vec<Document> =
                     part.iter().map(|document| refuse(document, &what)).collect();
-                committed.inserted += commit_group(db, key, &refused, share).await?.inserted;
+                committed.inserted += commit_billed(db, key, &refused, bills).await?.inserted;
                 committed.refused.extend(refused.iter().map(|document| document.seq));
             }
             Err(other) => return Err(other),
@@ -53,11 +54,12 @@ fn bytes(documents: &[Document]) -> usize {
 }
 
 /// The failed row in place of a document that cannot be stored, holding nothing that could be refused again.
+///
+/// What the answer cost stays: it was paid for.
 fn refuse(document: &Document, what: &str) -> Document {
     Document {
         prompt: document.prompt.replace('\0', "\u{fffd}"),
         text: String::new(),
-        usage: Usage::default(),
         model: document.model.replace('\0', "\u{fffd}"),
         seed_data: Map::new(),
         scores: Map::new(),

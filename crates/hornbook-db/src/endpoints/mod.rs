@@ -59,7 +59,7 @@ pub struct ModelFile {
 
 const COLUMNS: &str = "id, name, kind, preset, base_url, model, limits, price, options,
     secret IS NOT NULL AS has_secret, state, message, revision, created_at, updated_at,
-    (SELECT to_jsonb(u) FROM endpoint_usage AS u WHERE u.endpoint = endpoints.name) AS used";
+    (SELECT to_jsonb(u) FROM endpoint_usage_now AS u WHERE u.endpoint = endpoints.name) AS used";
 
 #[derive(sqlx::FromRow)]
 struct Row {

@@ -101,6 +101,21 @@ pub async fn finish_purge(db: &Db, id: Uuid) -> Result<(), DbError> {
     if !lock(&mut tx, id).await?.deleting {
         return Err(DbError::NotFound("deleted job"));
     }
+    // What its chunks cost that were never done outlives it with the rest.
+    sqlx::query(
+        "INSERT INTO endpoint_usage AS t (endpoint, documents, prompt_tokens, completion_tokens, usd)
+         SELECT e.key, sum((e.value ->> 0)::bigint), sum((e.value ->> 1)::bigint),
+                sum((e.value ->> 2)::bigint), sum((e.value ->> 3)::float8)
+           FROM job_chunks AS c CROSS JOIN LATERAL jsonb_each(c.endpoints) AS e
+          WHERE c.job_id = $1 AND c.state <> 'done' GROUP BY e.key ORDER BY e.key
+         ON CONFLICT (endpoint) DO UPDATE SET documents = t.documents + excluded.documents,
+            prompt_tokens = t.prompt_tokens + excluded.prompt_tokens,
+            completion_tokens = t.completion_tokens + excluded.completion_tokens,
+            usd = t.usd + excluded.usd",
+    )
+    .bind(id)
+    .execute(&mut *tx)
+    .await?;
     for statement in [
         "DELETE FROM corpora WHERE job_id = $1",
         "DELETE FROM job_chunks WHERE job_id = $1",

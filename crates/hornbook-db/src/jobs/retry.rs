@@ -1,11 +1,14 @@
 //! Running failed prompts again.
 
 use hornbook_types::{JobAction, JobState};
+use serde_json::Value;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{ASSEMBLY_FAILED, Locked, enter, lock};
 use crate::chunks::fold::{Sign, fold};
+use crate::convert::from_sql;
 use crate::{Conflict, Db, DbError, budgets};
 
 /// What a retry set going.
@@ -85,26 +88,29 @@ async fn requeue(db: &Db, id: Uuid, chunk: i64, codes: Option<&[String]>) -> Res
     .bind(chunk)
     .fetch_one(&mut *tx)
     .await?;
-    let deleted = sqlx::query(
-        "DELETE FROM documents WHERE job_id = $1 AND seq >= $2 AND seq < $3 AND verdict = 'failed'
-            AND ($4::text[] IS NULL OR reason = ANY($4))",
+    let (deleted, by_endpoint): (i64, Json<Value>) = sqlx::query_as(
+        "WITH gone AS (
+             DELETE FROM documents WHERE job_id = $1 AND seq >= $2 AND seq < $3 AND verdict = 'failed'
+                AND ($4::text[] IS NULL OR reason = ANY($4))
+             RETURNING endpoint
+         ), part AS (SELECT endpoint, count(*) AS n FROM gone GROUP BY endpoint)
+         SELECT coalesce(sum(n), 0)::bigint, coalesce(jsonb_object_agg(endpoint, n), '{}') FROM part",
     )
     .bind(id)
     .bind(lo)
     .bind(hi)
     .bind(codes)
-    .execute(&mut *tx)
-    .await?
-    .rows_affected();
+    .fetch_one(&mut *tx)
+    .await?;
     if deleted == 0 {
         return Ok(0);
     }
     if state == "done" {
         fold(&mut tx, id, chunk, Sign::Minus).await?;
     }
-    recount(&mut tx, id, chunk, lo, hi).await?;
+    recount(&mut tx, id, chunk, (lo, hi), by_endpoint).await?;
     tx.commit().await?;
-    Ok(deleted)
+    Ok(from_sql(deleted))
 }
 
 /// Counts what is left of a chunk and opens it again; tokens and dollars that were spent stay spent.
@@ -112,8 +118,8 @@ async fn recount(
     tx: &mut PgConnection,
     id: Uuid,
     chunk: i64,
-    lo: i64,
-    hi: i64,
+    (lo, hi): (i64, i64),
+    deleted: Json<Value>,
 ) -> Result<(), DbError> {
     let updated = sqlx::query(
         "WITH cell AS (
@@ -129,13 +135,18 @@ async fn recount(
          )
          UPDATE job_chunks AS c SET state = 'requeued', attempt = attempt + 1, deaths = 0,
                 lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL,
-                accepted = s.accepted, rejected = s.rejected, failed = s.failed, cells = s.cells, skipped = 0
+                accepted = s.accepted, rejected = s.rejected, failed = s.failed, cells = s.cells, skipped = 0,
+                endpoints = (
+                    SELECT coalesce(jsonb_object_agg(e.key, jsonb_set(e.value, '{0}', to_jsonb(
+                               (e.value ->> 0)::bigint - coalesce(($5::jsonb ->> e.key)::bigint, 0)))), '{}')
+                      FROM jsonb_each(c.endpoints) AS e)
            FROM sums AS s WHERE c.job_id = $1 AND c.chunk = $2",
     )
     .bind(id)
     .bind(chunk)
     .bind(lo)
     .bind(hi)
+    .bind(deleted)
     .execute(tx)
     .await?;
     DbError::expect_one(updated.rows_affected(), "chunk")

@@ -4,19 +4,20 @@ use hornbook_types::JobState;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{EVERY_PROMPT_FAILED, enter, lock, stats, summarise};
+use super::{EVERY_PROMPT_FAILED, Locked, enter, lock, stats, summarise};
 use crate::{DbError, limits};
 
 /// Moves a job on by what its chunks say, if anything follows from it; gives the state it is in then.
 ///
 /// Takes the lock on the job, so the caller must not hold one on a chunk of it.
-/// - `queued` or `running` with every prompt ended: `assembling`, or `failed` when each of them failed.
+/// - `queued`, `running`, or `paused` for its budget alone, with every prompt ended: `assembling`, or
+///   `failed` when each of them failed.
 /// - `paused` to be finished, with no lease left: `assembling`.
 /// - `cancelling` with no lease left: `cancelled`, and what was accepted is assembled.
 pub(crate) async fn settle(tx: &mut PgConnection, id: Uuid) -> Result<JobState, DbError> {
     let job = lock(tx, id).await?;
     match job.state {
-        JobState::Queued | JobState::Running if job.folded >= job.total => {
+        JobState::Queued | JobState::Running | JobState::Paused if job.has_run_out() => {
             if job.failed < job.total - job.skipped {
                 enter(tx, id, job.state, JobState::Assembling, None).await?;
                 return Ok(JobState::Assembling);
@@ -45,6 +46,17 @@ pub(crate) async fn settle(tx: &mut PgConnection, id: Uuid) -> Result<JobState, 
             Ok(JobState::Cancelled)
         }
         state => Ok(state),
+    }
+}
+
+impl Locked {
+    /// True when every prompt has ended and nobody asked it to wait.
+    ///
+    /// The budget stops sending, and there is nothing left to send.
+    fn has_run_out(&self) -> bool {
+        let waits = self.state == JobState::Paused
+            && self.error_code.as_deref() != Some(super::BUDGET_SPENT);
+        self.folded >= self.total && !waits
     }
 }
 

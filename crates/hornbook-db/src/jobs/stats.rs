@@ -85,11 +85,19 @@ pub(crate) async fn errors_in(
         .collect())
 }
 
-/// What a job used at each endpoint, in the order of their names; sums over chunks that are done.
+/// What a job used at each endpoint so far, in the order of their names.
 pub async fn endpoints(db: &Db, id: Uuid) -> Result<Vec<EndpointUsage>, DbError> {
     let rows: Vec<(String, i64, i64, i64, f64)> = sqlx::query_as(
-        "SELECT endpoint, documents, prompt_tokens, completion_tokens, usd FROM job_endpoints
-          WHERE job_id = $1 AND documents > 0 ORDER BY endpoint",
+        "SELECT u.endpoint, sum(u.documents)::bigint, sum(u.prompt)::bigint, sum(u.answer)::bigint, sum(u.usd)
+           FROM (SELECT endpoint, documents, prompt_tokens AS prompt, completion_tokens AS answer, usd
+                   FROM job_endpoints WHERE job_id = $1
+                 UNION ALL
+                 SELECT e.key, (e.value ->> 0)::bigint, (e.value ->> 1)::bigint, (e.value ->> 2)::bigint,
+                        (e.value ->> 3)::float8
+                   FROM job_chunks AS c CROSS JOIN LATERAL jsonb_each(c.endpoints) AS e
+                  WHERE c.job_id = $1 AND c.state <> 'done') AS u
+          GROUP BY u.endpoint HAVING sum(u.documents) > 0 OR sum(u.prompt + u.answer) > 0
+          ORDER BY u.endpoint",
     )
     .bind(id)
     .fetch_all(db.pool())

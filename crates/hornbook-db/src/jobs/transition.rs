@@ -20,8 +20,6 @@ pub(crate) struct Locked {
     pub(crate) total: i64,
     pub(crate) next_seq: i64,
     pub(crate) error_code: Option<String>,
-    /// It asks for accepted documents.
-    pub(crate) has_quotas: bool,
     /// Its budget is spent, and it is to be assembled when nothing of it is leased any more.
     pub(crate) finishing: bool,
 }
@@ -37,7 +35,6 @@ struct Row {
     total: i64,
     next_seq: i64,
     error_code: Option<String>,
-    has_quotas: bool,
     finishing: bool,
 }
 
@@ -46,7 +43,7 @@ pub(crate) async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<Locked, DbEr
     let row: Row = sqlx::query_as(
         "SELECT state, started_at IS NOT NULL AS started, deleting_at IS NOT NULL AS deleting,
                 accepted + rejected + failed + skipped AS folded, failed, skipped, total, next_seq,
-                error_code, quotas IS NOT NULL AS has_quotas, finishing
+                error_code, finishing
            FROM jobs WHERE id = $1 FOR NO KEY UPDATE",
     )
     .bind(id)
@@ -64,7 +61,6 @@ pub(crate) async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<Locked, DbEr
         total: row.total,
         next_seq: row.next_seq,
         error_code: row.error_code,
-        has_quotas: row.has_quotas,
         finishing: row.finishing,
     })
 }

@@ -97,8 +97,9 @@ async fn a_bad_row_becomes_a_failed_one_and_the_rest_is_stored() {
     assert_eq!(test.number("SELECT count(*) FROM documents").await, 0, "all or none");
     assert_eq!(jobs::counts(&test.db, id).await.unwrap().counts.ended(), 0);
 
+    let bills = vec![documents::Bill::default(); group.len()];
     let committed =
-        documents::commit_group_splitting(&test.db, &lease.key, &group, 0.0).await.unwrap();
+        documents::commit_group_splitting(&test.db, &lease.key, &group, &bills).await.unwrap();
     assert_eq!((committed.inserted, committed.refused), (64, vec![17, 40, 41]));
     let counts = jobs::counts(&test.db, id).await.unwrap().counts;
     assert_eq!((counts.accepted, counts.failed), (61, 3));

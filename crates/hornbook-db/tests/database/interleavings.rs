@@ -85,6 +85,7 @@ async fn step(
             let Some(lease) = leases.choose(random) else { return "nothing to finish" };
             match chunks::finish(db, &lease.key).await {
                 Ok(Finished::Done(_) | Finished::Missing(_)) | Err(DbError::Fenced) => "finish",
+                Ok(Finished::Contradicts(what)) => panic!("{what}"),
                 Err(other) => panic!("{other}"),
             }
         }

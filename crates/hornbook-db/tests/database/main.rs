@@ -9,6 +9,7 @@ mod fixtures;
 
 mod assembly;
 mod batches;
+mod budgets;
 mod catalog;
 mod claims;
 mod commits;

@@ -1,15 +1,19 @@
 //! A chunk on the desk: its lease, its prompts on their way to an endpoint, and what is in flight.
 
+mod ready;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hornbook_db::chunks::Lease;
-use hornbook_prompt::{PlannedPrompt, estimate_tokens};
 use hornbook_types::limits::CHUNK_OWNER_DEATHS;
-use serde_json::{Map, Value};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::ready::Ready;
+pub(crate) use self::ready::{Prompt, Taker};
 use super::group::Group;
+use super::held::Held;
 use super::job::JobRun;
 use super::quota::ChunkQuota;
 use crate::limits::{CHUNK_READY_PROMPTS, READY_PROMPTS_SPARED};
@@ -17,6 +21,8 @@ use crate::limits::{CHUNK_READY_PROMPTS, READY_PROMPTS_SPARED};
 /// A leased chunk.
 pub(crate) struct Chunk {
     pub(crate) lease: Lease,
+    /// Until when the lease may be acted on.
+    pub(crate) held: Held,
     pub(crate) job: Arc<JobRun>,
     /// What its job wants of accepted documents, when it asks for those.
     pub(crate) quota: Option<ChunkQuota>,
@@ -29,16 +35,6 @@ pub(crate) struct Chunk {
     book: Mutex<Book>,
 }
 
-/// A rendered prompt.
-#[derive(Debug)]
-pub(crate) struct Prompt {
-    pub(crate) planned: PlannedPrompt,
-    pub(crate) seed_data: Map<String, Value>,
-    pub(crate) text: String,
-    /// Endpoints that tried in vain, for reasons that another may not have.
-    pub(crate) tried: usize,
-}
-
 /// Where the prompts of a chunk are; each is in one place, and ended ones are nowhere.
 #[derive(Default)]
 struct Book {
@@ -47,9 +43,7 @@ struct Book {
     /// Taken out of `unsent` by the one batch that is being rendered.
     rendering: usize,
     /// Waiting for an endpoint, in order.
-    ready: VecDeque<Prompt>,
-    /// Size of `ready`.
-    ready_bytes: usize,
+    ready: Ready,
     /// Taken by an endpoint, and neither stored nor given up.
     in_flight: usize,
     /// Prompts that ended without a document, so that the chunk cannot be finished.
@@ -62,34 +56,11 @@ struct Book {
     rendered_at: u64,
 }
 
-impl Prompt {
-    /// About how many tokens a request with it may use.
-    pub(crate) fn tokens(&self, job: &JobRun) -> u64 {
-        estimate_tokens(&self.text) + u64::from(job.spec.sampling.max_tokens)
-    }
-
-    /// About how much memory it takes.
-    fn bytes(&self) -> usize {
-        self.text.len()
-            + self.seed_data.iter().map(|(key, value)| key.len() + size(value)).sum::<usize>()
-    }
-}
-
-/// About how many bytes a JSON value takes in memory.
-fn size(value: &Value) -> usize {
-    let inside = match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(size).sum(),
-        Value::Object(map) => map.iter().map(|(key, value)| key.len() + size(value)).sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    };
-    size_of::<Value>() + inside
-}
-
 impl Chunk {
     /// A chunk with these prompts to do, and these documents accepted by earlier owners.
     pub(crate) fn new(
         lease: Lease,
+        held: Held,
         job: Arc<JobRun>,
         mut todo: Vec<u64>,
         accepted: &[u64],
@@ -101,6 +72,7 @@ impl Chunk {
         let given_up = CancellationToken::new();
         Self {
             lease,
+            held,
             job,
             quota,
             job_cancelled: given_up.child_token(),
@@ -115,10 +87,11 @@ impl Chunk {
         self.lease.deaths >= CHUNK_OWNER_DEATHS
     }
 
-    /// Prompts that could be sent now; at most one where earlier owners died, so that others are leased beside it.
-    pub(crate) fn unsent(&self) -> usize {
+    /// Prompts that `taker` could send now; at most one where earlier owners died, so that others are
+    /// leased beside it.
+    pub(crate) fn unsent(&self, taker: &Taker<'_>) -> usize {
         let book = self.lock();
-        let unsent = book.unsent.len() + book.rendering + book.ready.len();
+        let unsent = book.unsent.len() + book.rendering + book.ready.count_for(taker);
         match self.is_solo() {
             true if book.in_flight > 0 => 0,
             true => unsent.min(1),
@@ -129,7 +102,7 @@ impl Chunk {
     /// Rendered prompts that wait for an endpoint, and their bytes.
     pub(crate) fn ready(&self) -> (usize, usize) {
         let book = self.lock();
-        (book.ready.len(), book.ready_bytes)
+        (book.ready.len(), book.ready.bytes())
     }
 
     /// When the next batch of it should be rendered, in the order of those numbers; `None` for not now.
@@ -167,15 +140,14 @@ impl Chunk {
     /// These prompts of the batch can be sent.
     pub(crate) fn rendered(&self, prompts: Vec<Prompt>) {
         let mut book = self.lock();
-        book.rendering -= prompts.len();
+        let count = prompts.len();
+        book.rendering -= count;
         if book.closed {
-            book.left_over += prompts.len() as u64;
+            book.left_over += count as u64;
             return;
         }
-        let bytes = prompts.iter().map(Prompt::bytes).sum::<usize>();
-        self.job.rendered(prompts.len(), bytes);
-        book.ready_bytes += bytes;
-        book.ready.extend(prompts);
+        let bytes = book.ready.extend(prompts);
+        self.job.rendered(count, bytes);
         self.skip_needless(&mut book);
     }
 
@@ -203,47 +175,46 @@ impl Chunk {
     }
 
     /// About how many tokens the prompt may use that [`Chunk::take`] would give.
-    pub(crate) fn peek(&self) -> Option<u64> {
+    pub(crate) fn peek(&self, taker: &Taker<'_>) -> Option<u64> {
         let book = self.lock();
         if !self.may_take(&book) {
             return None;
         }
-        book.ready.front().map(|prompt| prompt.tokens(&self.job))
+        book.ready.peek(taker).map(|prompt| prompt.tokens(&self.job))
     }
 
     /// Takes the next prompt; whoever gets it must call [`Chunk::ended`] or [`Chunk::put_back`].
     ///
     /// Says also whether the next batch should be rendered.
-    pub(crate) fn take(&self) -> Option<(Prompt, bool)> {
+    pub(crate) fn take(&self, taker: &Taker<'_>) -> Option<(Prompt, bool)> {
         let mut book = self.lock();
         if !self.may_take(&book) {
             return None;
         }
-        let prompt = book.ready.pop_front()?;
-        book.ready_bytes -= prompt.bytes();
+        let prompt = book.ready.take(taker)?;
         book.in_flight += 1;
         self.job.purse.take();
         let is_low = self.batch_size(&book, true) > 0;
         Some((prompt, is_low))
     }
 
-    /// False while the killer of owners is to be found, one prompt at a time, or there is no money.
+    /// False when the lease has ended, there is no money, or the killer of owners is to be found one
+    /// prompt at a time.
     fn may_take(&self, book: &Book) -> bool {
-        (!self.is_solo() || book.in_flight == 0) && self.job.purse.is_open()
+        let now = Instant::now();
+        !self.held.is_over(now)
+            && (!self.is_solo() || book.in_flight == 0)
+            && self.job.purse.is_open(now)
     }
 
-    /// Puts a taken prompt back: first in line, or last when an endpoint tried in vain, so that it
-    /// does not get the same one again at once. One of a cleared chunk is left to the next owner.
-    pub(crate) fn put_back(&self, prompt: Prompt) {
+    /// Puts a taken prompt back: first in line, or last, so that whoever put it back does not get the
+    /// same one again at once. One of a cleared chunk is left to the next owner.
+    pub(crate) fn put_back(&self, prompt: Prompt, is_first: bool) {
         let mut book = self.lock();
         if book.closed {
             book.left_over += 1;
         } else {
-            book.ready_bytes += prompt.bytes();
-            match prompt.tried {
-                0 => book.ready.push_front(prompt),
-                _ => book.ready.push_back(prompt),
-            }
+            book.ready.put_back(prompt, is_first);
             self.skip_needless(&mut book);
         }
         book.in_flight -= 1;
@@ -266,8 +237,7 @@ impl Chunk {
         book.closed = true;
         book.left_over += (book.unsent.len() + book.ready.len()) as u64;
         book.unsent.clear();
-        book.ready.clear();
-        book.ready_bytes = 0;
+        book.ready = Ready::default();
     }
 
     /// Notes stored documents that were accepted, and drops prompts that are needless by them.
@@ -284,12 +254,7 @@ impl Chunk {
         let Some(quota) = &self.quota else { return };
         let plan = self.job.prompter.plan();
         book.unsent.retain(|&seq| !quota.skips(plan, seq));
-        let Book { ready, ready_bytes, .. } = book;
-        ready.retain(|prompt| {
-            let skips = quota.skips(plan, prompt.planned.seq);
-            *ready_bytes -= if skips { prompt.bytes() } else { 0 };
-            !skips
-        });
+        book.ready.drop_needless(|seq| quota.skips(plan, seq));
     }
 
     /// True when nothing of it is unsent or in flight.
@@ -328,7 +293,7 @@ impl Chunk {
 impl Book {
     fn is_over(&self) -> bool {
         self.unsent.is_empty()
-            && self.ready.is_empty()
+            && self.ready.len() == 0
             && self.rendering == 0
             && self.in_flight == 0
     }

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hornbook_db::documents::{self, Committed};
 use hornbook_db::{DbError, events, jobs};
 use hornbook_types::limits::COMMIT_LINGER_MILLIS;
 use hornbook_types::{Document, Verdict};
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use super::chunk::Chunk;
 use super::desk::Desk;
 use super::group::{Rows, bytes};
+use super::purse::Spent;
 use crate::limits::{
     COMMIT_QUEUE_BYTES, COMMIT_QUEUE_DOCUMENTS, COMMIT_RETRY, COMMIT_TRIES, COMMITS,
 };
@@ -210,7 +212,7 @@ impl Storing {
                 let kept =
                     accepted.map(|row| row.seq).filter(|seq| !committed.refused.contains(seq));
                 self.chunk.note_accepted(kept);
-                self.chunk.job.purse.spend(&group.rows, group.usd);
+                self.chunk.job.purse.spend(spent(group), group.rows.len());
                 for seq in committed.refused {
                     tracing::warn!(job = %key.job_id, seq, "the database refused a document");
                 }
@@ -240,10 +242,21 @@ impl Storing {
         let mut pause = COMMIT_RETRY;
         let mut tries = 1;
         loop {
-            let stored = until_answered(&chunk.given_up, || {
-                documents::commit_group_splitting(db, &chunk.lease.key, &group.rows, group.usd)
+            let stored = until_answered(&chunk.given_up, async || {
+                let asked = Instant::now();
+                let Rows { rows, bills, .. } = group;
+                let key = &chunk.lease.key;
+                let stored = documents::commit_group_splitting(db, key, rows, bills).await?;
+                // Storing renews the lease.
+                chunk.held.renew(asked);
+                Ok((stored, asked.elapsed()))
             })
             .await;
+            let stored = stored.map(|(stored, took)| {
+                let waits = group.since.iter().map(|since| since.elapsed());
+                self.inner.shared.commits.stored(took, waits);
+                stored
+            });
             match stored {
                 Err(error)
                     if !matches!(error, DbError::Fenced)
@@ -262,4 +275,18 @@ impl Storing {
             }
         }
     }
+}
+
+/// What stored documents cost together.
+fn spent(group: &Rows) -> Spent {
+    let mut spent = Spent::default();
+    for (row, bill) in group.rows.iter().zip(&group.bills) {
+        let usages = bill.wasted.iter().map(|paid| &paid.usage).chain([&row.usage]);
+        let tokens =
+            usages.map(|usage| usage.prompt_tokens.saturating_add(usage.completion_tokens));
+        spent.tokens += tokens.fold(0, u64::saturating_add) as f64;
+        spent.usd += bill.usd + bill.wasted.iter().map(|paid| paid.usd).sum::<f64>();
+        spent.failures += f64::from(u8::from(row.verdict == Verdict::Failed));
+    }
+    spent
 }

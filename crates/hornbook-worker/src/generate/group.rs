@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hornbook_db::documents::{Bill, Paid};
 use hornbook_types::Document;
 use hornbook_types::limits::{COMMIT_ROWS, COMMIT_ROWS_MAX};
 use tokio::sync::Notify;
@@ -17,33 +18,39 @@ pub(crate) struct Group {
 
 #[derive(Default)]
 struct Gathered {
-    rows: Vec<Document>,
-    usd: f64,
-    /// When the first of `rows` came.
-    since: Option<Instant>,
+    rows: Rows,
+    /// Paid for nothing; stored with the next documents.
+    wasted: Vec<Paid>,
     /// Set while a task stores this chunk's documents.
     is_stored: bool,
 }
 
-/// Documents to store together.
+/// Documents to store together, and of each what it cost and when it came.
 #[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) rows: Vec<Document>,
-    /// What they cost.
-    pub(crate) usd: f64,
+    pub(crate) bills: Vec<Bill>,
+    pub(crate) since: Vec<Instant>,
 }
 
 impl Group {
-    /// Adds a document; true when the caller must start the task that stores this chunk's documents.
+    /// Adds a document that cost so many dollars; true when the caller must start the task that stores
+    /// this chunk's documents.
     pub(crate) fn push(&self, document: Document, usd: f64) -> bool {
         let mut gathered = self.lock();
-        gathered.rows.push(document);
-        gathered.usd += usd;
-        gathered.since.get_or_insert_with(Instant::now);
-        if gathered.rows.len() == COMMIT_ROWS {
+        let wasted = std::mem::take(&mut gathered.wasted);
+        gathered.rows.rows.push(document);
+        gathered.rows.bills.push(Bill { usd, wasted });
+        gathered.rows.since.push(Instant::now());
+        if gathered.rows.rows.len() == COMMIT_ROWS {
             self.full.notify_one();
         }
         !std::mem::replace(&mut gathered.is_stored, true)
+    }
+
+    /// Notes what was paid for no document; it is stored with the next one.
+    pub(crate) fn waste(&self, paid: Paid) {
+        self.lock().wasted.push(paid);
     }
 
     /// Waits until the first document has waited for `linger`, or there are enough.
@@ -51,10 +58,10 @@ impl Group {
         loop {
             let due = {
                 let gathered = self.lock();
-                if gathered.rows.len() >= COMMIT_ROWS {
+                if gathered.rows.rows.len() >= COMMIT_ROWS {
                     return;
                 }
-                gathered.since.map(|since| since + linger)
+                gathered.rows.since.first().map(|since| *since + linger)
             };
             let Some(due) = due else { return };
             tokio::select! {
@@ -68,38 +75,39 @@ impl Group {
     /// Takes the next documents to store; none when there are none, and the task that stores them ends then.
     pub(crate) fn take(&self) -> Rows {
         let mut gathered = self.lock();
-        let all = gathered.rows.len();
-        if all == 0 {
+        if gathered.rows.rows.is_empty() {
             gathered.is_stored = false;
-            return Rows::default();
         }
-        if all <= COMMIT_ROWS_MAX {
-            gathered.since = None;
-            return Rows {
-                rows: std::mem::take(&mut gathered.rows),
-                usd: std::mem::take(&mut gathered.usd),
-            };
-        }
-        let rest = gathered.rows.split_off(COMMIT_ROWS_MAX);
-        let rows = std::mem::replace(&mut gathered.rows, rest);
-        let usd = gathered.usd * rows.len() as f64 / all as f64;
-        gathered.usd -= usd;
-        Rows { rows, usd }
+        let all = std::mem::take(&mut gathered.rows);
+        let (now, later) = all.split();
+        gathered.rows = later;
+        now
     }
 
     /// Throws away what is gathered, because nobody will store it; gives the number and bytes of documents.
     pub(crate) fn give_up(&self) -> (usize, usize) {
         let mut gathered = self.lock();
         gathered.is_stored = false;
-        gathered.since = None;
-        gathered.usd = 0.0;
-        let rows = std::mem::take(&mut gathered.rows);
+        let rows = std::mem::take(&mut gathered.rows).rows;
         (rows.len(), rows.iter().map(bytes).sum())
     }
 
     fn lock(&self) -> MutexGuard<'_, Gathered> {
         // Nothing under this lock can panic half way, so what a panic elsewhere leaves is whole.
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rows {
+    /// As many as may be stored together, and the rest.
+    fn split(mut self) -> (Self, Self) {
+        let at = self.rows.len().min(COMMIT_ROWS_MAX);
+        let later = Self {
+            rows: self.rows.split_off(at),
+            bills: self.bills.split_off(at),
+            since: self.since.split_off(at),
+        };
+        (self, later)
     }
 }
 

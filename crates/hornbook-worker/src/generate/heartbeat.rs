@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
 use crate::limits::{DATABASE_RETRY, SHARES_REST, SHARES_WAIT};
+use crate::shared::in_time;
 
 /// Shortest time between two heartbeats, however many notifications arrive.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(200);
@@ -18,8 +19,9 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(200);
 pub(crate) async fn run(desk: Arc<Desk>, stop: CancellationToken) {
     tokio::select! {
         () = beat(&desk, &stop) => {}
-        // Beside the beats, because one that gets no answer must not keep the shares alive.
+        // Beside the beats, because one that gets no answer must keep neither shares nor leases alive.
         () = desk.shares.lapse_when_due() => {}
+        () = desk.lapse_when_due() => {}
     }
 }
 
@@ -35,7 +37,7 @@ async fn beat(desk: &Arc<Desk>, stop: &CancellationToken) {
         }
         if shrank || renewed.is_none_or(|at| at.elapsed() >= SHARES_REST) {
             renewed = Some(Instant::now());
-            shrank = match desk.renew_shares().await {
+            shrank = match in_time(desk.renew_shares()).await {
                 Ok(shrank) => shrank,
                 Err(error) => {
                     tracing::warn!(%error, "shares of endpoints' limits were not renewed");
@@ -60,7 +62,8 @@ async fn beat(desk: &Arc<Desk>, stop: &CancellationToken) {
 
 async fn leases(desk: &Arc<Desk>) -> Result<(), DbError> {
     let asked = desk.tokens();
-    let held = leases::heartbeat(&desk.shared.db, desk.shared.worker, &asked).await?;
-    desk.obey(&asked, &held).await;
+    let asked_at = Instant::now();
+    let held = in_time(leases::heartbeat(&desk.shared.db, desk.shared.worker, &asked)).await?;
+    desk.obey(&asked, asked_at, &held).await;
     Ok(())
 }

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use hornbook_db::{Db, DbError, jobs};
 use hornbook_prompt::Prompter;
 use hornbook_types::PinnedJobSpec;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::budget::Purse;
+use super::purse::Purse;
 use crate::limits::{JOBS_READY, RENDER_BYTES, RENDER_PROMPTS_FIRST, RENDER_PROMPTS_MAX};
 
 /// A job whose prompts can be made.
@@ -40,8 +41,11 @@ impl JobRun {
 }
 
 /// Compiled jobs, the most recently used last.
-#[derive(Default)]
-pub(crate) struct JobCache(tokio::sync::Mutex<Vec<Arc<JobRun>>>);
+pub(crate) struct JobCache {
+    ready: tokio::sync::Mutex<Vec<Arc<JobRun>>>,
+    /// Told when a purse runs low.
+    purses_low: Arc<Notify>,
+}
 
 /// Why a job cannot be run by anybody.
 pub(crate) enum JobFault {
@@ -52,9 +56,14 @@ pub(crate) enum JobFault {
 }
 
 impl JobCache {
+    /// An empty cache, whose jobs' purses tell when they run low.
+    pub(crate) fn new(purses_low: Arc<Notify>) -> Self {
+        Self { ready: tokio::sync::Mutex::default(), purses_low }
+    }
+
     /// The job of that id, from the cache or compiled now.
     pub(crate) async fn get(&self, db: &Db, id: Uuid) -> Result<Arc<JobRun>, JobFault> {
-        let mut ready = self.0.lock().await;
+        let mut ready = self.ready.lock().await;
         if let Some(at) = ready.iter().position(|job| job.id == id) {
             let job = ready.remove(at);
             ready.push(Arc::clone(&job));
@@ -63,7 +72,7 @@ impl JobCache {
         let spec = jobs::spec(db, id).await.map_err(JobFault::Database)?;
         let prompter =
             Prompter::new(&spec).map_err(|invalid| JobFault::Spec(invalid.to_string()))?;
-        let purse = Purse::new(&spec);
+        let purse = Purse::new(&spec, Arc::clone(&self.purses_low));
         let job = Arc::new(JobRun { id, spec, prompter, purse, prompt_bytes: AtomicUsize::new(0) });
         // One at work stays, however many there are: a job has one purse.
         let idle = ready.iter().position(|job| Arc::strong_count(job) == 1);

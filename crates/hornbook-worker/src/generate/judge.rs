@@ -43,6 +43,10 @@ pub(crate) async fn judged(job: &Arc<JobRun>, prompt: Prompt, completion: Comple
         }
     };
     document.prompt = text;
+    // Whatever becomes of the answer, it was paid for.
+    document.usage = completion.usage;
+    document.finish_reason = completion.finish_reason;
+    document.model = completion.model;
     let Some(judged) = judged else {
         document.verdict = Verdict::Failed;
         document.reason = Some("gate_failed".to_owned());
@@ -59,9 +63,6 @@ pub(crate) async fn judged(job: &Arc<JobRun>, prompt: Prompt, completion: Comple
     if completion.usage_estimated {
         document.scores.insert("usage_estimated".to_owned(), Value::Bool(true));
     }
-    document.usage = completion.usage;
-    document.finish_reason = completion.finish_reason;
-    document.model = completion.model;
     document
 }
 

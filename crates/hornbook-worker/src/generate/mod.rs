@@ -8,13 +8,13 @@
 //!
 //! | file | a prompt's way |
 //! |---|---|
-//! | `desk`, `chunk`, `job` | leased, and where each prompt is |
+//! | `desk`, `chunk`, `held`, `job` | leased, until when, and where each prompt is |
 //! | `render`, `seeds` | rendered ahead, in batches |
 //! | `puller`, `endpoints`, `down` | taken by an endpoint that may send it |
-//! | `prompt`, `judge` | completed and judged |
+//! | `prompt`, `trials`, `judge` | completed, tried elsewhere, and judged |
 //! | `group`, `commit` | stored with others |
 //! | `quota` | or not sent, because enough were accepted without it |
-//! | `budget` | what may be spent on prompts |
+//! | `budget`, `purse` | what may be spent on prompts |
 //! | `heartbeat`, `pace` | what the database says of leases; how large they are |
 
 mod budget;
@@ -25,15 +25,18 @@ mod down;
 mod endpoints;
 mod group;
 mod heartbeat;
+mod held;
 mod job;
 mod judge;
 mod pace;
 mod prompt;
 mod puller;
+mod purse;
 mod quota;
 mod render;
 mod seeds;
 mod shares;
+mod trials;
 
 use std::sync::Arc;
 

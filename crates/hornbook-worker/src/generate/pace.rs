@@ -41,10 +41,11 @@ impl Pace {
     /// How many prompts the next chunk should have, for `slots` that wait for prompts.
     ///
     /// Before a window has passed, two rounds of the slots: a small first chunk costs one more
-    /// claim, a large one would keep prompts from other workers.
+    /// claim, a large one would keep prompts from other workers. And never less than one round: while
+    /// answers are slow, few end, and still every slot wants a prompt.
     pub(crate) fn chunk_prompts(&self, slots: usize) -> u64 {
         let wanted = match self.lock().per_second {
-            Some(pace) => (pace * CHUNK_TARGET_SECONDS as f64) as u64,
+            Some(pace) => ((pace * CHUNK_TARGET_SECONDS as f64) as u64).max(slots as u64),
             None => 2 * slots as u64,
         };
         wanted.clamp(CHUNK_PROMPTS_MIN, CHUNK_PROMPTS_MAX)
@@ -103,6 +104,7 @@ mod tests {
         assert_eq!(pace.chunk_prompts(64), 5 * CHUNK_TARGET_SECONDS);
         assert_eq!(pace.unsent_prompts(64), 64, "slots count for more");
         assert_eq!(pace.unsent_prompts(2), 5, "a second's worth");
+        assert_eq!(pace.chunk_prompts(400), 400, "one for each slot, however slow");
         // The second window is longer than the first, so one second is too short for it.
         pace.lock().count(10_000, begun + Duration::from_secs(2) + PACE_WINDOW_FIRST);
         assert_eq!(pace.chunk_prompts(64), 5 * CHUNK_TARGET_SECONDS);

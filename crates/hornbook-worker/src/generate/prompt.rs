@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use hornbook_db::documents::Paid;
 use hornbook_db::{DbError, endpoints, events};
 use hornbook_inference::limiter::Admission;
-use hornbook_inference::{CompletionError, CompletionRequest, ErrorClass, Input};
+use hornbook_inference::{CompletionError, CompletionRequest, ErrorClass, Input, is_put_off};
 use hornbook_prompt::PlannedPrompt;
 use hornbook_types::{Document, EndpointState, FinishReason, PinnedLine, Usage, Verdict};
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use super::chunk::{Chunk, Prompt};
 use super::commit::Committer;
@@ -17,6 +19,9 @@ use super::job::JobRun;
 use super::judge::judged;
 use super::puller::Live;
 use crate::limits::ERROR_BYTES;
+
+/// Code of a prompt that its endpoints put off again and again.
+const THROTTLED: &str = "throttled";
 
 /// A prompt that an endpoint has taken.
 pub(crate) struct Task {
@@ -29,10 +34,21 @@ pub(crate) struct Task {
 enum Outcome {
     /// It ended, well or badly: a document to store.
     Document(Box<Document>),
-    /// Another endpoint, or this one later, should have it.
-    PutBack(Prompt),
+    /// Another endpoint, or this one later, should have it: before the others, or after them.
+    PutBack { prompt: Prompt, is_first: bool },
     /// Nobody wants it any more.
     Dropped,
+}
+
+impl Task {
+    /// The endpoint was paid for tokens that are part of no document.
+    fn waste(&self, usage: &Usage) {
+        if *usage != Usage::default() {
+            let (endpoint, usage) = (self.live.name.clone(), *usage);
+            let usd = self.live.usd(&usage);
+            self.chunk.group.waste(Paid { endpoint, usage, usd });
+        }
+    }
 }
 
 /// Tells the chunk that a prompt is gone when its task panics; else the chunk would wait for ever.
@@ -60,22 +76,19 @@ pub(crate) async fn run(task: Task, prompt: Prompt, admission: Admission) {
     drop(watch);
     match outcome {
         Outcome::Document(mut document) => {
-            let price = &task.live.price;
-            let usd = (document.usage.prompt_tokens as f64 * price.input_per_million
-                + document.usage.completion_tokens as f64 * price.output_per_million)
-                / 1e6;
+            let usd = task.live.usd(&document.usage);
             document.endpoint = task.live.name.clone();
             task.committer.store(&task.desk, &task.chunk, *document, usd);
             return;
         }
-        Outcome::PutBack(prompt) => task.chunk.put_back(prompt),
+        Outcome::PutBack { prompt, is_first } => task.chunk.put_back(prompt, is_first),
         Outcome::Dropped => task.chunk.ended(1, false),
     }
     task.desk.end_if_over(&task.chunk).await;
     task.desk.announce();
 }
 
-async fn outcome(task: &Task, mut prompt: Prompt, admission: Admission) -> Outcome {
+async fn outcome(task: &Task, prompt: Prompt, admission: Admission) -> Outcome {
     let Task { live, chunk, .. } = task;
     let job = &chunk.job;
     let cancel = match live.is_local {
@@ -90,47 +103,36 @@ async fn outcome(task: &Task, mut prompt: Prompt, admission: Admission) -> Outco
         cancel: cancel.clone(),
     };
     let sent = Instant::now();
-    let answered = live.backend.complete_admitted(request, admission).await;
+    let answered_before = live.answered();
+    // The lease is looked at before every step, so that nothing is sent after its end: neither now nor
+    // as a further attempt.
+    let exchange = live.backend.complete_admitted(request, admission);
+    let Some(answered) = chunk.held.during(exchange).await else { return Outcome::Dropped };
     let latency_ms = u32::try_from(sent.elapsed().as_millis()).unwrap_or(u32::MAX);
     let mut document = match answered {
         Ok(completion) => {
+            live.has_answered();
+            task.waste(&completion.wasted);
             // What is ready to be sent goes first: an endpoint waits for that, nobody for the judgement.
             tokio::task::yield_now().await;
             judged(job, prompt, completion).await
         }
-        Err(error) => match error.class {
-            ErrorClass::Cancelled if cancel.is_cancelled() => return Outcome::Dropped,
-            ErrorClass::Cancelled => {
-                // The endpoint gave up by itself, because it is going away for instance.
-                tokio::select! {
-                    () = cancel.cancelled() => {}
-                    () = tokio::time::sleep(crate::limits::ENDPOINTS_INTERVAL) => {}
+        Err(error) => {
+            let answered_others = live.answered() > answered_before;
+            match fate(task, prompt, &error, &cancel, answered_others).await {
+                Fate::Fails(prompt, code) => {
+                    let Prompt { planned, seed_data, text, .. } = prompt;
+                    let mut document = failed(job, planned, seed_data, code, &error.message);
+                    document.prompt = text;
+                    document.usage = error.usage;
+                    document
                 }
-                return Outcome::PutBack(prompt);
+                Fate::GoesOn(outcome) => {
+                    task.waste(&error.usage);
+                    return outcome;
+                }
             }
-            ErrorClass::Endpoint => {
-                pause_endpoint(task, &error).await;
-                return Outcome::PutBack(prompt);
-            }
-            // Down, or it takes no more: its limiter keeps it from taking the same one again at once.
-            ErrorClass::Unavailable => {
-                prompt.tried += 1;
-                return Outcome::PutBack(prompt);
-            }
-            // Its attempts here are used up, but the job names other endpoints.
-            ErrorClass::Transient | ErrorClass::Throttled
-                if prompt.tried + 1 < job.spec.endpoints.len() =>
-            {
-                prompt.tried += 1;
-                return Outcome::PutBack(prompt);
-            }
-            _ => {
-                let Prompt { planned, seed_data, text, .. } = prompt;
-                let mut document = failed(job, planned, seed_data, error.code, &error.message);
-                document.prompt = text;
-                document
-            }
-        },
+        }
     };
     document.latency_ms = latency_ms;
     if hornbook_inference::is_other_model(live.backend.model(), &document.model) {
@@ -141,6 +143,57 @@ async fn outcome(task: &Task, mut prompt: Prompt, admission: Admission) -> Outco
         live.backend.model().clone_into(&mut document.model);
     }
     Outcome::Document(Box::new(document))
+}
+
+/// What an error means for its prompt.
+enum Fate {
+    /// It ends here, with this code.
+    Fails(Prompt, &'static str),
+    GoesOn(Outcome),
+}
+
+async fn fate(
+    task: &Task,
+    mut prompt: Prompt,
+    error: &CompletionError,
+    cancel: &CancellationToken,
+    answered_others: bool,
+) -> Fate {
+    let Task { live, chunk, desk, .. } = task;
+    let put_back = |prompt, is_first| Fate::GoesOn(Outcome::PutBack { prompt, is_first });
+    let code = match error.class {
+        ErrorClass::Cancelled if cancel.is_cancelled() => return Fate::GoesOn(Outcome::Dropped),
+        ErrorClass::Cancelled => {
+            // The endpoint gave up by itself, because it is going away for instance.
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = tokio::time::sleep(crate::limits::ENDPOINTS_INTERVAL) => {}
+            }
+            return put_back(prompt, true);
+        }
+        ErrorClass::Endpoint => {
+            pause_endpoint(task, error).await;
+            return put_back(prompt, true);
+        }
+        // Down, or it takes no more: its limiter keeps it from taking the same one again at once. Where
+        // it takes all others, the prompt is at fault after all.
+        ErrorClass::Unavailable => {
+            let is_put_off = is_put_off(error.code) && !live.limiter.is_down();
+            let now = tokio::time::Instant::now();
+            if !is_put_off || !prompt.trials.refused(&live.name, answered_others, now) {
+                return put_back(prompt, false);
+            }
+            THROTTLED
+        }
+        // Its attempts here are used up, but the job may name other endpoints.
+        ErrorClass::Transient | ErrorClass::Throttled => error.code,
+        _ => return Fate::Fails(prompt, error.code),
+    };
+    prompt.trials.tried(&live.name);
+    match desk.has_another(chunk, &prompt) {
+        true => put_back(prompt, false),
+        false => Fate::Fails(prompt, code),
+    }
 }
 
 /// A document that says why there is no answer.

@@ -1,17 +1,21 @@
 //! One endpoint's loop: leave to send, then the next prompt.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hornbook_inference::{Limiter, SharedBackend};
-use hornbook_types::{EndpointPrice, Slug};
+use hornbook_types::limits::CHUNK_PROMPTS_MIN;
+use hornbook_types::{EndpointPrice, Slug, Usage};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::chunk::Chunk;
 use super::commit::Committer;
 use super::desk::Desk;
 use super::prompt::{self, Task};
-use crate::limits::{ADMITTED_WAIT, DATABASE_RETRY, IDLE_INTERVAL};
+use crate::limits::{ADMITTED_WAIT, DATABASE_RETRY, ENDPOINT_REST, IDLE_INTERVAL};
 
 /// An endpoint that can be asked.
 pub(crate) struct Live {
@@ -21,6 +25,10 @@ pub(crate) struct Live {
     pub(crate) backend: SharedBackend,
     /// What admits requests to it: its own, or as many at once as it has slots.
     pub(crate) limiter: Arc<Limiter>,
+    /// Prompts that it answered so far.
+    answered: AtomicU64,
+    /// Until when nothing is leased for it unless it answers.
+    rests_until: Mutex<Option<Instant>>,
 }
 
 impl Live {
@@ -32,7 +40,45 @@ impl Live {
         backend: SharedBackend,
     ) -> Self {
         let limiter = backend.limiter().unwrap_or_else(|| Limiter::fixed(backend.slots().max(1)));
-        Self { name, is_local, price, backend, limiter }
+        Self {
+            name,
+            is_local,
+            price,
+            backend,
+            limiter,
+            answered: AtomicU64::new(0),
+            rests_until: Mutex::default(),
+        }
+    }
+
+    /// It answered a prompt.
+    pub(crate) fn has_answered(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Prompts that it answered so far.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// What so many tokens cost there, in US dollars.
+    pub(crate) fn usd(&self, usage: &Usage) -> f64 {
+        (usage.prompt_tokens as f64 * self.price.input_per_million
+            + usage.completion_tokens as f64 * self.price.output_per_million)
+            / 1e6
+    }
+
+    /// Nothing is leased for it for a while, unless it answers.
+    pub(crate) fn rest(&self) {
+        *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Instant::now() + ENDPOINT_REST);
+    }
+
+    /// How long that lasts.
+    fn rests_for(&self) -> Option<Duration> {
+        let until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = until?.saturating_duration_since(Instant::now());
+        (!left.is_zero() && self.limiter.is_down()).then_some(left)
     }
 }
 
@@ -124,7 +170,19 @@ async fn keep_supplied(desk: &Arc<Desk>, live: &Live, hungry: &Notify) {
             }
             continue;
         }
-        match Arc::clone(desk).claim_apart(live.name.clone(), slots).await {
+        if let Some(rest) = live.rests_for() {
+            tokio::select! {
+                () = tokio::time::sleep(rest) => {}
+                Ok(()) = window.changed() => {}
+            }
+            continue;
+        }
+        let prompts = match live.limiter.is_down() {
+            // They are for probes; more of them would only be kept from others.
+            true => CHUNK_PROMPTS_MIN,
+            false => desk.pace.chunk_prompts(slots),
+        };
+        match Arc::clone(desk).claim_apart(live.name.clone(), prompts).await {
             Ok(true) => {}
             Ok(false) => {
                 news.changed(None, IDLE_INTERVAL).await;

@@ -18,6 +18,7 @@ use super::chunk::{Chunk, Prompt};
 use super::commit::Committer;
 use super::desk::Desk;
 use super::job::JobRun;
+use super::trials::Trials;
 use super::{prompt, seeds};
 use crate::limits::{RENDER_BATCH, RENDER_DEADLINE, RENDERS};
 use crate::shared::until_answered;
@@ -131,7 +132,12 @@ impl Batch {
         let mut prompts = Vec::with_capacity(rendered.len());
         for ((planned, seed), outcome) in rendered {
             match outcome {
-                Ok(text) => prompts.push(Prompt { planned, seed_data: seed.data, text, tried: 0 }),
+                Ok(text) => prompts.push(Prompt {
+                    planned,
+                    seed_data: seed.data,
+                    text,
+                    trials: Trials::default(),
+                }),
                 Err(message) => self.fail((planned, seed), "render_failed", &message),
             }
         }

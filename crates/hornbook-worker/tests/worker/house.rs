@@ -126,6 +126,7 @@ impl House {
                 Box::pin(async move { found.ok_or_else(|| "no such endpoint".to_owned()) })
             }),
             has_local,
+            commits: Arc::default(),
         })
         .await
         .unwrap()

@@ -1,5 +1,6 @@
 //! `hornbook worker`: a worker alone, against a database that others share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hornbook_inference::Ambient;
@@ -53,6 +54,7 @@ async fn work(
         backends,
         data_dir: storage.data_dir.clone(),
         name: String::new(),
+        commits: Arc::default(),
     })
     .await?;
     output::line("working")?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hornbook_api::{ApiConfig, AppParts, AppState, BackendFactory, EndpointFigures, serve};
 use hornbook_db::Notifier;
+use hornbook_db::documents::CommitMeter;
 use hornbook_inference::Ambient;
 use hornbook_types::SystemClock;
 use rand::SeedableRng as _;
@@ -99,6 +100,7 @@ impl Running {
         let address = listener.local_addr().context("listening")?;
         let url = format!("http://{address}");
         let stop_server = CancellationToken::new();
+        let commits: Arc<CommitMeter> = Arc::default();
         let state = AppState::new(AppParts {
             db: db.clone(),
             notifier: Notifier::start(db),
@@ -108,6 +110,7 @@ impl Running {
             config: api_config(config, address, url.clone(), database.session_secret),
             backends: factory(&backends),
             endpoint_figures: figures(by_worker.clone()),
+            commits: Arc::clone(&commits),
             shutdown: stop_server.clone(),
         });
         let stopped = stop_server.clone();
@@ -120,6 +123,7 @@ impl Running {
                 backends,
                 data_dir: config.storage.data_dir.clone(),
                 name: database.worker_name(index),
+                commits: Arc::clone(&commits),
             };
             workers.push(start_worker(parts).await?);
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hornbook_db::documents::CommitMeter;
 use hornbook_db::{Db, Notifier};
 use hornbook_types::SystemClock;
 use hornbook_worker::{Worker, WorkerConfig, WorkerHandle};
@@ -25,6 +26,8 @@ pub(crate) struct WorkerParts {
     pub(crate) data_dir: PathBuf,
     /// A name that only one process can bear at a time, or nothing.
     pub(crate) name: String,
+    /// Counts how long documents wait to be stored.
+    pub(crate) commits: Arc<CommitMeter>,
 }
 
 /// A worker at work, and the scratch directory that is its own meanwhile.
@@ -53,6 +56,7 @@ pub(crate) async fn start_worker(parts: WorkerParts) -> Result<RunningWorker, Fa
         clock: Arc::new(SystemClock),
         id,
         name: parts.name,
+        commits: parts.commits,
         has_local: parts.backends.local().is_some(),
         backends: Arc::new(move |name| {
             let backends = backends.clone();
