@@ -24,6 +24,9 @@ pub struct FoundBatch {
     pub age: Duration,
 }
 
+/// Place by age, newest first; key, the provider's name, one request, and age in seconds.
+type Row = (i64, String, Option<String>, Vec<u8>, f64);
+
 /// Notes a batch that is about to be made, and forgets those that are too old to be of use; one
 /// that is noted already stays as it is.
 pub async fn begin(
@@ -148,7 +151,7 @@ pub async fn find(
     endpoint: Uuid,
     requests: &[Vec<u8>],
 ) -> Result<Vec<FoundBatch>, DbError> {
-    let rows: Vec<(i64, String, Option<String>, Vec<u8>, f64)> = sqlx::query_as(
+    let rows: Vec<Row> = sqlx::query_as(
         "SELECT rank() OVER (ORDER BY b.created_at DESC, b.key), b.key, b.batch_id, r.request,
                 extract(epoch FROM now() - b.created_at)::float8
            FROM batch_requests r JOIN batches b USING (endpoint_id, key)

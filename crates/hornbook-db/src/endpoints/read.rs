@@ -32,6 +32,18 @@ pub async fn list(db: &Db, after: Option<&Slug>, limit: u32) -> Result<Vec<Endpo
     rows.into_iter().map(Row::into_endpoint).collect()
 }
 
+/// Those of the endpoints of these ids that are there no more.
+pub async fn gone(db: &Db, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    let gone = sqlx::query_scalar(
+        "SELECT known.id FROM unnest($1::uuid[]) known (id) WHERE NOT EXISTS (
+             SELECT 1 FROM endpoints WHERE endpoints.id = known.id)",
+    )
+    .bind(ids)
+    .fetch_all(db.pool())
+    .await?;
+    Ok(gone)
+}
+
 /// The endpoint's key in the clear, for the client that sends it and for nothing else.
 pub async fn secret(db: &Db, name: &Slug) -> Result<Option<String>, DbError> {
     let (id, sealed): (Uuid, Option<Vec<u8>>) =

@@ -73,7 +73,10 @@ async fn what_is_too_old_is_forgotten_with_the_next_batch() {
     batches::begin(&test.db, one, "new", &ids(5..6)).await.unwrap();
     let found = batches::find(&test.db, one, &ids(0..2)).await.unwrap();
     assert_eq!((found.len(), found[0].key.as_str()), (1, "young"));
+    let other = endpoint(&test, "other").await;
+    assert!(endpoints::gone(&test.db, &[one, other]).await.unwrap().is_empty());
     endpoints::delete(&test.db, &slug("one")).await.unwrap();
+    assert_eq!(endpoints::gone(&test.db, &[one, other]).await.unwrap(), [one]);
     assert!(batches::find(&test.db, one, &ids(0..9)).await.unwrap().is_empty());
 }
 

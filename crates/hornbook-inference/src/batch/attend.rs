@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::api::{Ended, Fault, Standing};
-use super::desk::{Key, Leave, Unanswered};
+use super::desk::Leave;
 use super::journal::RequestId;
 use super::limits::{BROKEN_READINGS, GRACE, READINGS, REJOIN, UNKNOWN_LOOKS};
 use super::make::{QUEUE_FULL, no_room};
 use super::recover::recover;
 use super::results::{Reading, lost, read};
+use super::waiting::{Key, Unanswered};
 use crate::limited::is_never_sent;
 use crate::retry::{classify_status, is_retried};
 use crate::{CompletionError, ErrorClass};

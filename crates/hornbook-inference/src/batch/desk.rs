@@ -11,67 +11,8 @@ use tokio::sync::{Notify, oneshot};
 
 use super::journal::{OpenBatch, RequestId};
 use super::limits::{BATCH_BYTES, BATCH_REQUESTS};
-use crate::{Completion, CompletionError, ErrorClass};
-
-/// What becomes of one request.
-pub(super) type Answer = Result<Completion, Unanswered>;
-/// Our own name for a batch.
-pub(super) type Key = Arc<str>;
-
-/// Why a request has no answer, and what that means for the next try.
-#[derive(Clone, Debug)]
-pub(super) struct Unanswered {
-    pub(super) error: CompletionError,
-    /// The batch that has no answer to it, so that it is not looked for there again.
-    pub(super) passed: Option<Key>,
-    /// It never came to be asked: the next try is no second one.
-    pub(super) is_free: bool,
-}
-
-impl From<CompletionError> for Unanswered {
-    fn from(error: CompletionError) -> Self {
-        Self { error, passed: None, is_free: false }
-    }
-}
-
-impl Unanswered {
-    /// Of a request that was never looked at.
-    pub(super) fn again(code: &'static str, message: &str) -> Self {
-        let error = CompletionError::new(ErrorClass::Transient, code, message);
-        Self { is_free: true, ..error.into() }
-    }
-}
-
-/// What must be known of a request that is asked.
-pub(super) struct Question {
-    pub(super) id: RequestId,
-    pub(super) line: Bytes,
-    pub(super) size: Size,
-    /// Batches that have no answer to it.
-    pub(super) passed: Vec<Key>,
-}
-
-/// How much a request asks and may be answered.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Size {
-    pub(super) prompt_bytes: usize,
-    pub(super) max_tokens: u32,
-}
-
-/// A request that somebody waits for.
-struct Waiting {
-    /// Its line, until it is in a file.
-    line: Option<Bytes>,
-    size: Size,
-    passed: Vec<Key>,
-    askers: Vec<oneshot::Sender<Answer>>,
-}
-
-impl Waiting {
-    fn is_wanted(&self) -> bool {
-        self.askers.iter().any(|asker| !asker.is_closed())
-    }
-}
+use super::waiting::{Answer, Key, Question, Size, Unanswered, Waiting, tell, tell_all};
+use crate::{Completion, CompletionError};
 
 /// A batch in which somebody's requests are.
 struct Known {
@@ -388,24 +329,5 @@ impl Desk {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change under this lock is whole before it ends, so a panic leaves it usable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn tell(waiting: Waiting, answer: &Answer) {
-    for asker in waiting.askers {
-        // Who went away does not want it any more.
-        let _ = asker.send(answer.clone());
-    }
-}
-
-/// Tells all of them; of an error that pauses the endpoint one hears so, and the others that it is
-/// not to be had: to be paused once is enough.
-fn tell_all(told: Vec<Waiting>, why: &Unanswered) {
-    let mut why = why.clone();
-    for asker in told.into_iter().flat_map(|waiting| waiting.askers) {
-        let is_heard = asker.send(Err(why.clone())).is_ok();
-        if is_heard && why.error.class == ErrorClass::Endpoint {
-            why.error.class = ErrorClass::Unavailable;
-        }
     }
 }

@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use super::Shared;
 use super::attend::attend;
-use super::desk::Key;
 use super::journal::RequestId;
 use super::limits::{BATCH_BYTES, BATCH_REQUESTS, JOURNAL_RETRY};
 use super::make::send;
+use super::waiting::Key;
 
 /// Requests that go into one file.
 #[derive(Default)]

@@ -5,10 +5,10 @@ use sha2::{Digest, Sha256};
 
 use super::Shared;
 use super::attend::look_after;
-use super::desk::{Key, Unanswered};
 use super::gather::File;
 use super::journal::RequestId;
 use super::limits::{CLAIM_FRESH, JOURNAL_RETRY, QUEUE_POLLS, QUEUE_POLLS_MAX};
+use super::waiting::{Key, Unanswered};
 use crate::limited::is_never_sent;
 use crate::retry::is_retried;
 use crate::{CompletionError, ErrorClass};

@@ -17,6 +17,7 @@ mod make;
 mod recover;
 mod results;
 mod room;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,10 +43,11 @@ use crate::{
 };
 use api::Api;
 use attend::attend;
-use desk::{Answer, Desk, Key, Question, Size, Then, Unanswered};
+use desk::{Desk, Then};
 use gather::gather;
 pub use journal::{BatchJournal, OpenBatch, RequestId};
 use room::Room;
+use waiting::{Answer, Key, Question, Size, Unanswered};
 
 /// Prompts that the Batch API answers, gathered and remembered.
 pub struct BatchBackend {

@@ -3,8 +3,8 @@
 use super::Shared;
 use super::api::Found;
 use super::attend::Lost;
-use super::desk::{Key, Unanswered};
 use super::limits::{MAKE_WAIT, UPLOAD_WAIT};
+use super::waiting::{Key, Unanswered};
 use crate::retry::is_retried;
 
 /// The provider's name for a batch whose maker did not hear it; none where nobody waits any more.

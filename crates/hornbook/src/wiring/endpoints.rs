@@ -79,7 +79,14 @@ impl Backends {
     }
 
     async fn made(&self, name: &Slug, has_time: bool) -> Result<SharedBackend, String> {
-        let endpoint = answered(|| endpoints::get(&self.db, name)).await?;
+        let endpoint = answered(|| endpoints::get(&self.db, name)).await;
+        let endpoint = match endpoint {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                self.drop_gone().await;
+                return Err(error);
+            }
+        };
         if endpoint.spec.kind == EndpointKind::Local {
             return self.local.clone().ok_or_else(|| {
                 endpoint.message.unwrap_or_else(|| "not in this process".to_owned())
@@ -104,11 +111,26 @@ impl Backends {
             OpenAiBackend::new(config, client, ambient).map(|made| Arc::new(made) as _)
         };
         let backend = made.map_err(|error| error.to_string())?;
+        self.drop_gone().await;
         if is_kept {
             let (name, revision) = (name.clone(), endpoint.revision);
             self.lock().insert(endpoint.id, Made { name, revision, backend: Arc::clone(&backend) });
         }
         Ok(backend)
+    }
+
+    /// Lets go of what was made for endpoints that are deleted; those that were edited are replaced.
+    async fn drop_gone(&self) {
+        let ids: Vec<Uuid> = self.lock().keys().copied().collect();
+        match endpoints::gone(&self.db, &ids).await {
+            Ok(gone) => {
+                let mut made = self.lock();
+                for id in gone {
+                    made.remove(&id);
+                }
+            }
+            Err(error) => tracing::debug!(%error, "cannot look for deleted endpoints"),
+        }
     }
 
     /// How the endpoints stand that were asked so far; of two that had one name, the later.
