@@ -8,14 +8,13 @@
 //! by what is under way at most: what one prompt of each worker costs, and what estimates were short of.
 
 use hornbook_types::limits::LEASE_SECONDS;
-use hornbook_types::{Budget, EventKind, JobState};
-use serde_json::json;
+use hornbook_types::{Budget, JobState};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::convert::{from_sql, to_sql};
 use crate::jobs::{self, BUDGET_SPENT, enter, lock, settle};
-use crate::{Db, DbError, events, limits};
+use crate::{Db, DbError, limits};
 
 /// What is left is given whole when it is no more than this part of what is wanted.
 const SMALL_PART: u64 = 8;
@@ -147,36 +146,8 @@ pub async fn set(
     budget: Option<&Budget>,
     priority: Option<i32>,
 ) -> Result<(), DbError> {
-    let mut tx = db.begin().await?;
-    let job = lock(&mut tx, id).await?;
-    if job.deleting {
-        return Err(DbError::NotFound("job"));
-    }
-    if let Some(budget) = budget {
-        sqlx::query(
-            "UPDATE jobs SET budget_tokens = $2, budget_usd = $3, budget_failures = $4, budget_then = $5
-              WHERE id = $1",
-        )
-        .bind(id)
-        .bind(budget.tokens.map(to_sql))
-        .bind(budget.usd)
-        .bind(budget.failures.map(to_sql))
-        .bind(budget.then.as_str())
-        .execute(&mut *tx)
-        .await?;
-    }
-    if let Some(priority) = priority {
-        sqlx::query("UPDATE jobs SET priority = $2 WHERE id = $1")
-            .bind(id)
-            .bind(priority)
-            .execute(&mut *tx)
-            .await?;
-    }
-    let name = job.state.as_str();
-    let data = json!({ "from": name, "to": name, "budget": budget, "priority": priority });
-    events::append(&mut tx, id, EventKind::State, data).await?;
-    tx.commit().await?;
-    Ok(())
+    let budget = budget.map(|budget| |_| Ok::<_, DbError>(*budget));
+    jobs::change(db, id, budget, priority).await
 }
 
 /// What bounds a job beside its own budget.

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "presets", include_str!("../../../migrations/0005_presets.sql")),
     (6, "batches", include_str!("../../../migrations/0006_batches.sql")),
     (7, "batch_claims", include_str!("../../../migrations/0007_batch_claims.sql")),
+    (8, "claims_and_shares", include_str!("../../../migrations/0008_claims_and_shares.sql")),
     (9, "costs", include_str!("../../../migrations/0009_costs.sql")),
 ];
 

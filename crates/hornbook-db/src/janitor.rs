@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use crate::chunks::claim::refund;
+use crate::convert::from_sql;
 use crate::{Db, DbError, budgets, idempotency, jobs, keys, limits};
 
 /// What one sweep did.
@@ -47,7 +49,7 @@ pub async fn sweep(db: &Db) -> Result<Swept, DbError> {
 
 /// Requeues chunks whose lease ran out, each counted as a death of its owner.
 async fn free_expired(db: &Db) -> Result<u64, DbError> {
-    Ok(sqlx::query(
+    let freed: Vec<(Uuid, i64, i64)> = sqlx::query_as(
         "WITH expired AS (
              SELECT job_id, chunk FROM job_chunks
               WHERE state = 'leased' AND lease_expires_at < clock_timestamp()
@@ -56,21 +58,32 @@ async fn free_expired(db: &Db) -> Result<u64, DbError> {
              UPDATE job_chunks AS c SET state = 'requeued', deaths = deaths + 1, lease_token = NULL,
                     lease_owner = NULL, lease_expires_at = NULL
                FROM expired AS e WHERE c.job_id = e.job_id AND c.chunk = e.chunk
-             RETURNING c.job_id
+             RETURNING c.job_id, c.hi - c.lo - c.accepted - c.rejected - c.failed AS unsent
+         ), told AS (
+             SELECT f.job_id, count(*) AS chunks, sum(f.unsent)::bigint AS unsent,
+                    pg_notify($2, f.job_id::text) FROM freed AS f GROUP BY f.job_id
          )
-         SELECT pg_notify($2, job_id::text) FROM freed",
+         SELECT job_id, chunks, unsent FROM told",
     )
     .bind(limits::SWEEP_CHUNKS)
     .bind(crate::notifier::CHANNEL)
-    .execute(db.pool())
-    .await?
-    .rows_affected())
+    .fetch_all(db.pool())
+    .await?;
+    let mut chunks = 0;
+    for (job, count, unsent) in freed {
+        // Apart from the chunks, because a job is locked before its chunks wherever both are.
+        refund(&mut *db.pool().acquire().await?, job, unsent).await?;
+        chunks += from_sql(count);
+    }
+    Ok(chunks)
 }
 
 /// Jobs from whose chunks it follows that they should be in another state.
 async fn unsettled(db: &Db) -> Result<Vec<Uuid>, DbError> {
     Ok(sqlx::query_scalar(
-        "SELECT id FROM jobs AS j WHERE (state IN ('queued', 'running', 'cancelling') OR finishing)
+        // Only a paused job can be one that is finishing; the states are those of the index.
+        "SELECT id FROM jobs AS j WHERE state IN ('queued', 'running', 'cancelling', 'paused')
+            AND (state <> 'paused' OR finishing)
             AND CASE WHEN state = 'cancelling' OR finishing THEN NOT EXISTS (
                     SELECT FROM job_chunks AS c WHERE c.job_id = j.id AND c.state = 'leased'
                        AND c.lease_expires_at > clock_timestamp())

@@ -38,3 +38,5 @@ pub const WORKER_HOURS: i32 = 24;
 pub const TOUCH_SECONDS: i32 = 60;
 /// Errors named in the message of a job whose every prompt failed.
 pub const TOP_ERRORS: i64 = 3;
+/// Chunks whose accepted documents are summed in one row; migrations count with it.
+pub const LINE_BLOCK_CHUNKS: i64 = 256;

@@ -17,8 +17,8 @@ struct Row {
     hi: i64,
     attempt: i32,
     deaths: i32,
-    /// Prompts of it without a document.
-    remaining: i64,
+    /// Prompts of it that count for its job's virtual time.
+    charged: i64,
     lease_token: i64,
 }
 
@@ -49,7 +49,7 @@ pub async fn claim(
     if before.state == JobState::Queued {
         enter(&mut tx, job, JobState::Queued, JobState::Running, None).await?;
     }
-    charge(&mut tx, job, endpoints, row.remaining).await?;
+    charge(&mut tx, job, endpoints, row.charged).await?;
     let line_accepted = quota::accepted_below(&mut tx, job, row.chunk).await?;
     tx.commit().await?;
     Ok(Some(Lease {
@@ -65,29 +65,20 @@ pub async fn claim(
 
 /// Locks the job to serve next.
 ///
-/// One that another worker is just claiming from is waited for, and not passed over: a job of a
-/// lower priority must not slip in meanwhile. Jobs of a key whose tokens of today are spent wait.
-/// A job with a budget is passed over by those who may spend nothing of it, and one that asks for
-/// accepted documents while as many are under way as should be enough.
+/// Jobs of a key whose tokens of today are spent wait. A job with a budget is passed over by those
+/// who may spend nothing of it, and one that asks for accepted documents while as many are under way
+/// as should be enough. The rules are the schema's function `claimable_job`, which shares of
+/// endpoints' limits ask as well: who can claim nothing has no use for them.
 async fn pick(
     tx: &mut PgConnection,
     worker: Uuid,
     endpoints: &[String],
 ) -> Result<Option<Uuid>, DbError> {
-    Ok(sqlx::query_scalar(
-        "SELECT j.id FROM jobs AS j
-          WHERE j.state IN ('queued', 'running') AND j.endpoints && $1
-            AND job_is_affordable(j, $2) AND (job_room(j) > 0 OR EXISTS (
-                SELECT FROM job_chunks AS c WHERE c.job_id = j.id AND c.state <> 'done'
-                   AND (c.state = 'requeued' OR c.lease_expires_at < clock_timestamp())))
-            AND (j.key_id IS NULL OR j.key_id NOT IN (SELECT s.id FROM spent_keys AS s))
-          ORDER BY j.priority DESC, j.vtime, j.id LIMIT 1
-            FOR NO KEY UPDATE OF j",
-    )
-    .bind(endpoints)
-    .bind(worker)
-    .fetch_optional(tx)
-    .await?)
+    Ok(sqlx::query_scalar("SELECT pick_job($1, $2)")
+        .bind(endpoints)
+        .bind(worker)
+        .fetch_one(tx)
+        .await?)
 }
 
 /// Moves the job's virtual time on by `prompts` over its weight.
@@ -95,6 +86,7 @@ async fn pick(
 /// While a job can be claimed from, it lags behind any other by one chunk of that other at most. One
 /// that could not (paused, its endpoints down, its key's quota spent) lags more when it comes back;
 /// what is more than a chunk is forgotten, so that it does not keep the others out to catch up.
+/// Prompts that are handed back are [refunded](refund).
 async fn charge(
     tx: &mut PgConnection,
     job: Uuid,
@@ -117,7 +109,21 @@ async fn charge(
     Ok(())
 }
 
+/// Moves a job's virtual time back by `prompts` over its weight: they were leased and not sent.
+///
+/// Locks the job, so the caller must not hold a lock on a chunk.
+pub(crate) async fn refund(tx: &mut PgConnection, job: Uuid, prompts: i64) -> Result<(), DbError> {
+    sqlx::query("UPDATE jobs SET vtime = vtime - $2 / weight WHERE id = $1 AND $2 > 0")
+        .bind(job)
+        .bind(prompts as f64)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// A chunk that was handed back, or whose owner let the lease run out; the latter counts as a death.
+///
+/// What a dead owner left was charged to the job when it leased it, and is not charged again.
 async fn take_over(tx: &mut PgConnection, job: Uuid, worker: Uuid) -> Result<Option<Row>, DbError> {
     let found: Option<i64> = sqlx::query_scalar(
         "SELECT chunk FROM job_chunks WHERE job_id = $1 AND state <> 'done'
@@ -132,12 +138,16 @@ async fn take_over(tx: &mut PgConnection, job: Uuid, worker: Uuid) -> Result<Opt
     };
     Ok(Some(
         sqlx::query_as(
-            "UPDATE job_chunks SET deaths = deaths + CASE WHEN state = 'leased' THEN 1 ELSE 0 END,
+            "WITH before AS (
+                 SELECT state FROM job_chunks WHERE job_id = $1 AND chunk = $2
+             )
+             UPDATE job_chunks AS c SET deaths = deaths + CASE WHEN c.state = 'leased' THEN 1 ELSE 0 END,
                     state = 'leased', lease_token = nextval('lease_tokens'), lease_owner = $3,
                     lease_expires_at = clock_timestamp() + make_interval(secs => $4)
-              WHERE job_id = $1 AND chunk = $2
-             RETURNING chunk, lo, hi, attempt, deaths, lease_token,
-                    hi - lo - accepted - rejected - failed AS remaining",
+               FROM before AS b WHERE c.job_id = $1 AND c.chunk = $2
+             RETURNING c.chunk, c.lo, c.hi, c.attempt, c.deaths, c.lease_token,
+                    CASE WHEN b.state = 'leased' THEN 0
+                         ELSE c.hi - c.lo - c.accepted - c.rejected - c.failed END AS charged",
         )
         .bind(job)
         .bind(chunk)
@@ -166,13 +176,14 @@ async fn cut(
     let row = sqlx::query_as(
         "WITH cut AS (
              UPDATE jobs SET next_seq = $3, next_chunk = next_chunk + 1
-              WHERE id = $1 AND next_seq = $2 RETURNING next_chunk - 1 AS chunk
+              WHERE id = $1 AND next_seq = $2
+             RETURNING next_chunk - 1 AS chunk, job_useful(quotas, line_accepted) AS useful
          )
-         INSERT INTO job_chunks (job_id, chunk, lo, hi, state, lease_token, lease_owner, lease_expires_at)
+         INSERT INTO job_chunks (job_id, chunk, lo, hi, state, lease_token, lease_owner, lease_expires_at, useful)
          SELECT $1, chunk, $2, $3, 'leased', nextval('lease_tokens'), $4,
-                clock_timestamp() + make_interval(secs => $5)
+                clock_timestamp() + make_interval(secs => $5), useful
            FROM cut
-         RETURNING chunk, lo, hi, attempt, deaths, lease_token, hi - lo AS remaining",
+         RETURNING chunk, lo, hi, attempt, deaths, lease_token, hi - lo AS charged",
     )
     .bind(before.id)
     .bind(before.next_seq)

@@ -4,6 +4,7 @@ use hornbook_types::JobState;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::claim::refund;
 use super::fold::{Sign, fold};
 use super::{LeaseKey, LeaseToken, quota};
 use crate::convert::{from_sql, to_sql};
@@ -115,10 +116,11 @@ async fn stored(tx: &mut PgConnection, key: &LeaseKey, lo: i64, hi: i64) -> Resu
 /// The last lease of a job being cancelled ends that job.
 pub async fn release(db: &Db, token: LeaseToken) -> Result<(), DbError> {
     let mut tx = db.begin().await?;
-    let (job, chunk): (Uuid, i64) = sqlx::query_as(
+    let (job, chunk, unsent): (Uuid, i64, i64) = sqlx::query_as(
         "UPDATE job_chunks SET state = 'requeued', lease_token = NULL, lease_owner = NULL,
                 lease_expires_at = NULL
-          WHERE lease_token = $1 AND state = 'leased' RETURNING job_id, chunk",
+          WHERE lease_token = $1 AND state = 'leased'
+         RETURNING job_id, chunk, hi - lo - accepted - rejected - failed",
     )
     .bind(token.0)
     .fetch_optional(&mut *tx)
@@ -133,6 +135,7 @@ pub async fn release(db: &Db, token: LeaseToken) -> Result<(), DbError> {
     tx.commit().await?;
     // A transaction of its own, because it locks the job, which must come before the chunk.
     let mut tx = db.begin().await?;
+    refund(&mut tx, job, unsent).await?;
     settle(&mut tx, job).await?;
     tx.commit().await?;
     Ok(())

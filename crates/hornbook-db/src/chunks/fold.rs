@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::DbError;
+use crate::{DbError, limits};
 
 /// Whether a chunk's counts come to its job's or leave them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) async fn fold(
         Sign::Plus => 1,
         Sign::Minus => -1,
     };
-    let folded = sqlx::query(
+    let folded: Option<bool> = sqlx::query_scalar(
         "UPDATE jobs AS j SET accepted = j.accepted + $3 * c.accepted,
                 rejected = j.rejected + $3 * c.rejected, failed = j.failed + $3 * c.failed,
                 prompt_tokens = j.prompt_tokens + $3 * c.prompt_tokens,
@@ -37,14 +37,17 @@ pub(crate) async fn fold(
                 line_accepted = CASE WHEN c.line_accepted IS NULL THEN j.line_accepted ELSE (
                     SELECT array_agg(coalesce(u.job, 0) + $3 * coalesce(u.chunk, 0) ORDER BY u.line)
                       FROM unnest(j.line_accepted, c.line_accepted) WITH ORDINALITY AS u (job, chunk, line)) END
-           FROM job_chunks AS c WHERE j.id = $1 AND c.job_id = $1 AND c.chunk = $2",
+           FROM job_chunks AS c WHERE j.id = $1 AND c.job_id = $1 AND c.chunk = $2
+         RETURNING c.line_accepted IS NOT NULL",
     )
     .bind(job)
     .bind(chunk)
     .bind(factor)
-    .execute(&mut *tx)
+    .fetch_optional(&mut *tx)
     .await?;
-    DbError::expect_one(folded.rows_affected(), "chunk")?;
+    if folded.ok_or(DbError::NotFound("chunk"))? {
+        fold_lines(tx, job, chunk, factor).await?;
+    }
     sqlx::query(
         "INSERT INTO job_cells (job_id, audience, format, verdict, reason, count, tokens)
          SELECT $1, split_part(e.key, ' ', 1), split_part(e.key, ' ', 2), split_part(e.key, ' ', 3),
@@ -61,6 +64,31 @@ pub(crate) async fn fold(
     .execute(&mut *tx)
     .await?;
     fold_endpoints(tx, job, chunk, factor).await
+}
+
+/// A chunk's accepted documents by line go to the sums of its block.
+async fn fold_lines(
+    tx: &mut PgConnection,
+    job: Uuid,
+    chunk: i64,
+    factor: i64,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO job_line_blocks AS t (job_id, block, line_accepted)
+         SELECT $1, c.chunk / $4, (SELECT array_agg($3 * u.accepted ORDER BY u.line)
+                  FROM unnest(c.line_accepted) WITH ORDINALITY AS u (accepted, line))
+           FROM job_chunks AS c WHERE c.job_id = $1 AND c.chunk = $2
+         ON CONFLICT (job_id, block) DO UPDATE SET line_accepted = (
+             SELECT array_agg(coalesce(u.sum, 0) + coalesce(u.part, 0) ORDER BY u.line)
+               FROM unnest(t.line_accepted, excluded.line_accepted) WITH ORDINALITY AS u (sum, part, line))",
+    )
+    .bind(job)
+    .bind(chunk)
+    .bind(factor)
+    .bind(limits::LINE_BLOCK_CHUNKS)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// What each endpoint did goes to the job and to the endpoint's own sum, always in the order of names.

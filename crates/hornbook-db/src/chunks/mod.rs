@@ -4,7 +4,7 @@
 //! names the lease's token, and whoever takes the chunk over replaces it. Times are on the
 //! database's clock alone.
 
-mod claim;
+pub(crate) mod claim;
 mod finish;
 pub(crate) mod fold;
 mod missing;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::convert::{from_sql, to_sql};
 use crate::jobs::Locked;
-use crate::{Db, DbError};
+use crate::{Db, DbError, limits};
 
 /// How many prompts the next chunk of a job may have; the job's row is locked.
 ///
@@ -33,6 +33,8 @@ pub(super) async fn room(tx: &mut PgConnection, job: &Locked) -> Result<i64, DbE
 }
 
 /// Accepted documents by line in done chunks below `chunk`; `None` for a job that asks for prompts.
+///
+/// What lies above is taken from the sums of blocks, so that a chunk costs the same in a job of many.
 pub(super) async fn accepted_below(
     tx: &mut PgConnection,
     job: Uuid,
@@ -43,14 +45,21 @@ pub(super) async fn accepted_below(
                 SELECT array_agg(u.accepted - coalesce(above.accepted, 0) ORDER BY u.line)
                   FROM unnest(j.line_accepted) WITH ORDINALITY AS u (accepted, line)
                   LEFT JOIN (
-                      SELECT v.line, sum(v.accepted)::bigint AS accepted FROM job_chunks AS c
-                       CROSS JOIN LATERAL unnest(c.line_accepted) WITH ORDINALITY AS v (accepted, line)
-                       WHERE c.job_id = $1 AND c.chunk > $2 AND c.state = 'done' GROUP BY v.line
+                      SELECT v.line, sum(v.accepted)::bigint AS accepted FROM (
+                          SELECT b.line_accepted FROM job_line_blocks AS b
+                           WHERE b.job_id = $1 AND b.block > $2 / $3
+                          UNION ALL
+                          SELECT c.line_accepted FROM job_chunks AS c
+                           WHERE c.job_id = $1 AND c.chunk > $2 AND c.chunk < ($2 / $3 + 1) * $3
+                             AND c.state = 'done') AS part
+                       CROSS JOIN LATERAL unnest(part.line_accepted) WITH ORDINALITY AS v (accepted, line)
+                       GROUP BY v.line
                   ) AS above ON above.line = u.line) END
            FROM jobs AS j WHERE j.id = $1",
     )
     .bind(job)
     .bind(chunk)
+    .bind(limits::LINE_BLOCK_CHUNKS)
     .fetch_one(tx)
     .await?;
     Ok(lines.map(|lines| lines.into_iter().map(from_sql).collect()))

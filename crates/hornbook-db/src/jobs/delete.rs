@@ -119,6 +119,7 @@ pub async fn finish_purge(db: &Db, id: Uuid) -> Result<(), DbError> {
     for statement in [
         "DELETE FROM corpora WHERE job_id = $1",
         "DELETE FROM job_chunks WHERE job_id = $1",
+        "DELETE FROM job_line_blocks WHERE job_id = $1",
         "DELETE FROM job_cells WHERE job_id = $1",
         "DELETE FROM budget_slices WHERE job_id = $1",
         "DELETE FROM job_endpoints WHERE job_id = $1",

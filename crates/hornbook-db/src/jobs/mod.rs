@@ -5,6 +5,7 @@
 //! in one order only: the job, then its chunks, then its errors.
 
 mod act;
+mod change;
 mod delete;
 mod read;
 mod retry;
@@ -18,6 +19,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use act::{act, cancel, fail, pause, resume};
+pub use change::change;
 pub use delete::{Purge, delete, finish_purge, next_purge, purge_documents};
 pub(crate) use read::get_in;
 pub use read::{get, list, runnable, spec, state};

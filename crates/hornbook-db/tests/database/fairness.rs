@@ -85,10 +85,61 @@ async fn taken_over_chunks_count_for_what_is_left_of_them() {
     let rows: Vec<_> = (0..40).map(accepted).collect();
     documents::commit_group(&test.db, &lease.key, &rows, 0.0).await.unwrap();
     chunks::release(&test.db, lease.key.token).await.unwrap();
+    let vtime = format!("SELECT vtime::bigint FROM jobs WHERE id = '{first}'");
+    assert_eq!(test.number(&vtime).await, 40, "what is handed back was not had");
     let again = claim(&test.db, Uuid::now_v7(), 100).await.unwrap();
     assert_eq!((again.key.job_id, again.fresh), (first, false));
-    let vtime = format!("SELECT vtime::bigint FROM jobs WHERE id = '{first}'");
-    assert_eq!(test.number(&vtime).await, 100 + 60);
+    assert_eq!(test.number(&vtime).await, 100);
+
+    // Of the dead as well, whether the next owner finds it or a janitor before.
+    let expire = "UPDATE job_chunks SET lease_expires_at = now() - interval '1 second'";
+    test.sql(expire).await;
+    let heir = claim(&test.db, Uuid::now_v7(), 100).await.unwrap();
+    assert_eq!((heir.key.chunk, test.number(&vtime).await), (again.key.chunk, 100));
+    test.sql(expire).await;
+    assert_eq!(janitor::sweep(&test.db).await.unwrap().chunks, 1);
+    assert_eq!(test.number(&vtime).await, 40);
+    let last = claim(&test.db, Uuid::now_v7(), 100).await.unwrap();
+    assert_eq!((last.key.chunk, test.number(&vtime).await), (again.key.chunk, 100));
+}
+
+/// Pages of the database that the choice of the next job looks at, to a session that knows the schema.
+async fn pages_of_a_pick(test: &TestDb) -> i64 {
+    let query =
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT pick_job('{local}', gen_random_uuid())";
+    let mut session = test.raw.acquire().await.unwrap();
+    let mut pages = 0;
+    for _ in 0..3 {
+        let plan: serde_json::Value =
+            sqlx::query_scalar(query).fetch_one(&mut *session).await.unwrap();
+        let count = |kind: &str| plan[0]["Plan"][kind].as_i64().unwrap();
+        pages = count("Shared Hit Blocks") + count("Shared Read Blocks");
+    }
+    pages
+}
+
+#[tokio::test]
+async fn the_choice_of_a_job_costs_little_with_hundreds_of_them() {
+    let test = TestDb::new().await;
+    let model = submitted(&test.db, 1_000).await;
+    // With long specs, bounds on what they cost, and quotas, each of which is dear to look at.
+    test.sql(&format!(
+        "INSERT INTO jobs (id, name, state, spec, endpoints, priority, total, vtime, budget_tokens, quotas,
+                line_accepted)
+         SELECT gen_random_uuid(), name, state, jsonb_build_object('x', (
+                    SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 500) WHERE n > 0)),
+                endpoints, priority, total, n, 1000000, '{{500}}', '{{0}}'
+           FROM jobs, generate_series(1, 500) AS n WHERE id = '{model}'"
+    ))
+    .await;
+    test.sql(&format!("UPDATE jobs SET state = 'cancelled' WHERE id = '{model}'")).await;
+    test.sql("ANALYZE jobs").await;
+    let pages = pages_of_a_pick(&test).await;
+    println!("{pages} pages for the choice of one of 500 jobs");
+    // Of every job some twenty are on a page; to unpack a spec costs a dozen pages.
+    assert!(pages < 400, "{pages} pages");
+    let first = "SELECT vtime::bigint FROM jobs WHERE id = pick_job('{local}', gen_random_uuid())";
+    assert_eq!(test.number(first).await, 1);
 }
 
 #[tokio::test]

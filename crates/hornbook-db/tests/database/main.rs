@@ -18,6 +18,7 @@ mod endpoints;
 mod events;
 mod fairness;
 mod interleavings;
+mod quotas;
 mod requests;
 mod retries;
 mod seeds;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use hornbook_db::shares::{self, Demand, Share, Use};
-use hornbook_db::{Db, endpoints, workers};
-use hornbook_types::{EndpointKind, EndpointLimits, EndpointSpec, Slug};
+use hornbook_db::{Db, chunks, endpoints, jobs, keys, workers};
+use hornbook_types::{
+    Budget, EndpointKind, EndpointLimits, EndpointSpec, KeyQuota, LineQuota, Slug,
+};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::Map;
@@ -98,13 +100,24 @@ fn share(in_flight: u32, requests: u32, tokens: u32) -> Share {
 /// Lets time pass for everything that shares depend on.
 async fn pass(test: &TestDb, seconds: f64) {
     test.sql(&format!(
-        "UPDATE endpoint_shares SET expires_at = expires_at - make_interval(secs => {seconds})"
+        "UPDATE endpoint_shares SET expires_at = expires_at - make_interval(secs => {seconds}),
+                since = since - make_interval(secs => {seconds})"
     ))
     .await;
     test.sql(&format!(
         "UPDATE endpoint_cooling SET until = until - make_interval(secs => {seconds})"
     ))
     .await;
+}
+
+/// Lets so many heartbeats' time pass, with a heartbeat of each of them after each.
+async fn live(test: &TestDb, beats: u32, mates: &mut [&mut Mate]) {
+    for _ in 0..beats {
+        pass(test, 5.0).await;
+        for mate in &mut *mates {
+            mate.beat(&test.db).await;
+        }
+    }
 }
 
 #[tokio::test]
@@ -157,27 +170,82 @@ async fn a_rate_that_was_used_cools_before_anybody_else_has_it() {
     first.beat(&test.db).await;
     first.used = 4;
     assert_eq!(second.beat(&test.db).await.requests_per_minute, Some(0));
+    // Nothing is given up before it is known that the newcomer takes nobody's place.
+    live(&test, 2, &mut [&mut first, &mut second]).await;
+    assert_eq!(first.held.requests_per_minute, Some(600));
     // Told to shrink; only the next beat shows that it has, and only then does the rate cool.
-    assert_eq!(first.beat(&test.db).await.requests_per_minute, Some(300));
-    pass(&test, 25.0).await;
-    assert!(!second.beat(&test.db).await.admits());
-    first.beat(&test.db).await;
-    pass(&test, 29.0).await;
-    first.beat(&test.db).await;
-    second.beat(&test.db).await;
-    pass(&test, 29.0).await;
-    first.beat(&test.db).await;
+    live(&test, 1, &mut [&mut first, &mut second]).await;
+    assert_eq!(first.held.requests_per_minute, Some(300));
+    live(&test, 5, &mut [&mut first, &mut second]).await;
+    assert!(!second.held.admits());
+    live(&test, 7, &mut [&mut first, &mut second]).await;
     assert_eq!(
-        second.beat(&test.db).await.requests_per_minute,
+        second.held.requests_per_minute,
         Some(0),
-        "58 seconds are no minute"
+        "55 seconds since it said so are no minute"
     );
     assert_eq!(second.held.in_flight, Some(0), "four are still under way");
     first.used = 2;
-    first.beat(&test.db).await;
-    pass(&test, 3.0).await;
-    let grown = second.beat(&test.db).await;
-    assert_eq!((grown.in_flight, grown.requests_per_minute), (Some(2), Some(300)));
+    live(&test, 2, &mut [&mut first, &mut second]).await;
+    assert_eq!((second.held.in_flight, second.held.requests_per_minute), (Some(2), Some(300)));
+}
+
+/// Whoever is killed is replaced at once, as machines do: nobody knows yet that it is dead.
+#[tokio::test]
+async fn the_living_keep_their_parts_when_one_is_replaced() {
+    let test = TestDb::new().await;
+    put(&test.db, "mock", limits(30, 600, 6_000)).await;
+    let mut mates = [Mate::new(), Mate::new(), Mate::new()];
+    for _ in 0..3 {
+        for mate in &mut mates {
+            mate.quiet = true;
+            mate.beat(&test.db).await;
+        }
+    }
+    let [mut one, mut other, mut doomed] = mates;
+    for mate in [&mut one, &mut other, &mut doomed] {
+        mate.quiet = false;
+        mate.used = 10;
+        assert_eq!(mate.held, share(10, 200, 2_000));
+    }
+    live(&test, 4, &mut [&mut one, &mut other, &mut doomed]).await;
+    // One second after its last heartbeat.
+    let mut heir = Mate::new();
+    pass(&test, 1.0).await;
+    heir.beat(&test.db).await;
+    let mut got_at = None;
+    for beat in 0..22 {
+        live(&test, 1, &mut [&mut one, &mut other, &mut heir]).await;
+        for mate in [&one, &other] {
+            assert_eq!(mate.held, share(10, 200, 2_000), "beat {beat}");
+        }
+        if heir.held.requests_per_minute == Some(200) {
+            got_at.get_or_insert(beat);
+        }
+    }
+    // 30 seconds of lease and 60.5 of cooling.
+    assert!(matches!(got_at, Some(17..=19)), "{got_at:?}");
+    assert_eq!(heir.held, share(10, 200, 2_000));
+}
+
+#[tokio::test]
+async fn who_is_late_keeps_what_it_has() {
+    let test = TestDb::new().await;
+    put(&test.db, "mock", limits(8, 600, 0)).await;
+    let (mut late, mut prompt) = (Mate::new(), Mate::new());
+    for _ in 0..3 {
+        for mate in [&mut late, &mut prompt] {
+            mate.quiet = true;
+            mate.beat(&test.db).await;
+        }
+    }
+    for mate in [&mut late, &mut prompt] {
+        mate.quiet = false;
+        mate.used = 4;
+    }
+    live(&test, 4, &mut [&mut prompt]).await;
+    assert_eq!(prompt.held.requests_per_minute, Some(300), "what the other has is not free");
+    assert_eq!(late.beat(&test.db).await.requests_per_minute, Some(300));
 }
 
 #[tokio::test]
@@ -254,6 +322,50 @@ async fn who_has_nothing_to_send_leaves_it_to_the_others_unless_there_is_work() 
         busy.beat(&test.db).await;
     }
     assert_eq!((idle.held.in_flight, busy.held.in_flight), (Some(0), Some(6)));
+}
+
+#[tokio::test]
+async fn who_could_claim_nothing_has_no_use_for_a_share() {
+    let test = TestDb::new().await;
+    let db = &test.db;
+    put(db, "mock", limits(6, 0, 0)).await;
+    let mock = ["mock".to_owned()];
+    let pinned = hornbook_types::PinnedJobSpec { endpoints: vec![slug("mock")], ..spec(12) };
+    let mut wanting = pinned.clone();
+    wanting.lines[0].quota = Some(LineQuota { accepted: 4, weight: 1_000_000 });
+    keys::create(db, "poor", "", &[1; 32], &[], &KeyQuota::default()).await.unwrap();
+    let budget = Budget { tokens: Some(10), ..Budget::default() };
+    let (mut idle, mut busy) = (Mate::new(), Mate::new());
+    idle.demand = Demand::Idle;
+    for why in
+        ["as many are under way as should do", "its budget is spent", "its key's tokens are spent"]
+    {
+        let id = Uuid::now_v7();
+        match why {
+            "its budget is spent" => {
+                jobs::submit_within(db, id, &pinned, &budget, None).await.unwrap()
+            }
+            "its key's tokens are spent" => {
+                jobs::submit_as(db, id, &pinned, Some("poor")).await.unwrap();
+            }
+            _ => jobs::submit(db, id, &wanting).await.unwrap(),
+        }
+        for _ in 0..3 {
+            idle.beat(db).await;
+            busy.beat(db).await;
+        }
+        assert_eq!((idle.held.in_flight, busy.held.in_flight), (Some(3), Some(3)), "before {why}");
+        chunks::claim(db, busy.id, &mock, 4).await.unwrap().unwrap();
+        test.sql("UPDATE job_chunks SET prompt_tokens = 10").await;
+        test.sql("UPDATE api_keys SET quota_tokens_per_day = 10").await;
+        for _ in 0..3 {
+            idle.beat(db).await;
+            busy.beat(db).await;
+        }
+        assert_eq!((idle.held.in_flight, busy.held.in_flight), (Some(0), Some(6)), "{why}");
+        assert!(chunks::claim(db, idle.id, &mock, 4).await.unwrap().is_none(), "{why}");
+        test.sql("UPDATE jobs SET state = 'cancelled'").await;
+    }
 }
 
 #[tokio::test]
