@@ -15,6 +15,8 @@ pub(super) struct Charge {
 /// Requests or tokens a minute.
 #[derive(Debug)]
 pub(super) struct Rate {
+    /// What all processes together may use, as far as this one was told: no request counts for more.
+    whole: u64,
     limit: Option<u32>,
     bucket: Option<Bucket>,
     account: Account,
@@ -31,9 +33,12 @@ pub(super) enum Ready {
 
 impl Rate {
     /// A rate that starts with one burst; `None` is no limit.
+    ///
+    /// The first limit is the whole one; later ones may be parts of it.
     pub(super) fn new(limit: Option<u32>, now: Duration) -> Self {
         let bucket = limit.filter(|limit| *limit > 0).map(|limit| Bucket::full(limit, now));
-        Self { limit, bucket, account: Account::default() }
+        let whole = limit.map_or(0, u64::from);
+        Self { whole, limit, bucket, account: Account::default() }
     }
 
     /// Another limit from now on; the account of the last minute is kept.
@@ -56,13 +61,16 @@ impl Rate {
         self.limit
     }
 
-    /// When `cells` may be sent; more than a minute allows counts as a whole minute's worth.
+    /// When `cells` may be sent; more than the whole limit counts as a whole minute's worth.
+    ///
+    /// More than the limit of the moment waits until that grows: a part of the whole in which a
+    /// request does not fit is not to be overrun by it.
     pub(super) fn ready(&mut self, now: Duration, cells: u64) -> Ready {
         let Some(limit) = self.limit else { return Ready::Now };
+        let cells = self.capped(cells);
         let (limit, Some(bucket)) = (u64::from(limit), &mut self.bucket) else {
             return Ready::Never;
         };
-        let cells = cells.clamp(1, limit);
         let Some(fits) = self.account.fits_at(now, cells, limit) else { return Ready::Never };
         match fits.max(bucket.goes_at(now, cells)) {
             at if at <= now => Ready::Now,
@@ -107,7 +115,7 @@ impl Rate {
 
     fn capped(&self, cells: u64) -> u64 {
         match self.limit {
-            Some(limit) => cells.clamp(1, u64::from(limit.max(1))),
+            Some(limit) => cells.clamp(1, self.whole.max(u64::from(limit)).max(1)),
             None => cells,
         }
     }

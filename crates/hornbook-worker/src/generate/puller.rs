@@ -116,6 +116,7 @@ impl Puller<'_> {
             // Leave is asked for with a prompt in sight, and no prompt is held while it is awaited:
             // an endpoint that may not send keeps nothing from the others.
             let tokens = self.next(&mut changes, |desk, name| desk.peek(name)).await;
+            self.desk.shares.saw(&self.live.name, tokens);
             let mut admission = self.live.limiter.admit(tokens).await;
             let taking = self.next(&mut changes, |desk, name| desk.take(name));
             let Ok((chunk, prompt)) = tokio::time::timeout(ADMITTED_WAIT, taking).await else {

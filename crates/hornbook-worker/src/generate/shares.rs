@@ -20,7 +20,7 @@ use uuid::Uuid;
 use self::entry::Entry;
 use super::desk::Desk;
 use super::puller::Live;
-use crate::limits::{PROMPT_TOKENS_GUESS, SHARE_VALID};
+use crate::limits::SHARE_VALID;
 
 /// What this worker may use of each endpoint that names limits.
 pub(crate) struct Shares {
@@ -41,10 +41,8 @@ impl Desk {
     /// Renews this worker's shares; true when some got smaller, which the database wants to hear soon.
     pub(crate) async fn renew_shares(&self) -> Result<bool, DbError> {
         let shared = &self.shared;
-        let need = |name: &Slug| {
-            self.most_tokens_for(name).map(|answer| answer.saturating_add(PROMPT_TOKENS_GUESS))
-        };
-        self.shares.renew(&shared.db, shared.worker, &shared.name, need).await
+        let answer = |name: &Slug| self.most_tokens_for(name);
+        self.shares.renew(&shared.db, shared.worker, &shared.name, answer).await
     }
 }
 
@@ -75,19 +73,24 @@ impl Shares {
         self.lock().admits(name, Instant::now())
     }
 
-    /// True when an endpoint with a loop has no share.
+    /// True when an endpoint with a loop has no share, or one in which its largest prompt does not fit.
     pub(crate) fn lacks_some(&self) -> bool {
-        self.lock().entries.values().any(|entry| entry.live.is_some() && !entry.held.admits())
+        self.lock().entries.values().any(Entry::lacks_share)
     }
 
-    /// Renews every share; `need` gives the most tokens that a prompt for an endpoint may use, where
-    /// there is one. True when some share got smaller.
+    /// A prompt of about so many tokens, answer included, waits to be sent to the endpoint.
+    pub(crate) fn saw(&self, name: &Slug, tokens: u64) {
+        self.lock().saw(name, tokens);
+    }
+
+    /// Renews every share; `answer` gives the most tokens that an endpoint may answer a prompt with,
+    /// where there is a prompt. True when some share got smaller.
     async fn renew(
         &self,
         db: &Db,
         worker: Uuid,
         worker_name: &str,
-        need: impl Fn(&Slug) -> Option<u64>,
+        answer: impl Fn(&Slug) -> Option<u64>,
     ) -> Result<bool, DbError> {
         let _calling = self.calling.lock().await;
         let uses = {
@@ -96,7 +99,7 @@ impl Shares {
                 state.until = None;
                 return Ok(false);
             }
-            state.uses(need, Instant::now())
+            state.uses(answer, Instant::now())
         };
         // From before the question: the database counts from when it reads it.
         let until = Instant::now() + SHARE_VALID;
@@ -142,9 +145,16 @@ impl State {
         let until = self.until;
         let entry = self.entries.entry(live.name.clone()).or_insert_with(Entry::new);
         entry.ceiling = limits.in_flight;
+        entry.whole_tokens = limits.tokens_per_minute;
         entry.leave();
         entry.live = Some(Arc::clone(live));
         entry.apply(until, now);
+    }
+
+    fn saw(&mut self, name: &Slug, tokens: u64) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.largest = entry.largest.max(tokens);
+        }
     }
 
     fn admits(&self, name: &Slug, now: Instant) -> bool {
@@ -168,9 +178,9 @@ impl State {
         }
     }
 
-    fn uses(&mut self, need: impl Fn(&Slug) -> Option<u64>, now: Instant) -> Vec<Use> {
+    fn uses(&mut self, answer: impl Fn(&Slug) -> Option<u64>, now: Instant) -> Vec<Use> {
         let entries = self.entries.iter_mut();
-        entries.map(|(name, entry)| entry.word(name, need(name), now)).collect()
+        entries.map(|(name, entry)| entry.word(name, answer(name), now)).collect()
     }
 
     /// Takes what was granted, unless it came too late; true when some share got smaller.

@@ -203,6 +203,38 @@ fn a_request_beyond_the_limit_counts_as_a_whole_minute() {
 }
 
 #[test]
+fn a_request_beyond_the_share_waits_for_a_larger_one() {
+    let (limiter, timer) = limiter(&limits(None, Some(6_000)));
+    run(async {
+        limiter.set_share(None, None, Some(2_000));
+        let waiter = {
+            let limiter = limiter.clone();
+            tokio::spawn(async move { limiter.admit(3_000).await.settle(3_000) })
+        };
+        settle_down().await;
+        assert!(!waiter.is_finished(), "it is more than this process may use in a minute");
+        limiter.set_share(None, None, Some(3_000));
+        waiter.await.unwrap();
+        assert_eq!(limiter.figures().tokens_last_minute, 3_000);
+        // Even the largest counts for no more than the whole limit, and goes once that is here.
+        limiter.set_share(None, None, Some(6_000));
+        limiter.admit(1_000_000).await.settle(6_000);
+        assert!(timer.elapsed() >= Duration::from_secs(60));
+    });
+}
+
+#[test]
+fn a_prompt_that_turns_out_larger_than_the_share_is_charged_whole() {
+    let (limiter, _) = limiter(&limits(None, Some(6_000)));
+    run(async {
+        limiter.set_share(None, None, Some(2_000));
+        let mut admission = limiter.admit(500).await;
+        admission.reestimate(5_000);
+        assert_eq!(limiter.figures().tokens_last_minute, 5_000);
+    });
+}
+
+#[test]
 fn another_prompt_than_the_one_looked_at_is_charged_for_what_it_is() {
     let (limiter, _) = limiter(&limits(None, Some(60_000)));
     run(async {

@@ -120,6 +120,13 @@ impl Bench {
     }
 }
 
+/// Lets tasks go as far as they can.
+async fn settle_down() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// True when a request may leave at this moment.
 async fn goes(limiter: &Arc<Limiter>) -> bool {
     let soon = Duration::from_millis(20);
@@ -239,4 +246,71 @@ fn a_backend_that_limits_nothing_is_not_shared() {
     bench.state.enter(&live, &LIMITS, bench.now());
     assert_eq!((live.limiter.window(), bench.admits()), (8, true));
     assert!(bench.word().is_none());
+}
+
+#[tokio::test]
+async fn the_largest_prompt_seen_is_what_a_share_must_hold() {
+    let mut bench = Bench::new();
+    let limits = EndpointLimits { tokens_per_minute: Some(9_000), ..LIMITS };
+    let limiter =
+        Limiter::new(&limits, Ambient::new(Arc::new(SystemClock), bench.clock.clone(), 1));
+    let backend = Arc::new(Mute(Some(Arc::clone(&limiter))));
+    let live = Arc::new(Live::new(name(), false, EndpointPrice::default(), backend));
+    bench.state.enter(&live, &limits, bench.now());
+    let need = |bench: &mut Bench, answer: Option<u64>| {
+        bench.state.uses(|_| answer, bench.now()).pop().unwrap().need_tokens
+    };
+    assert_eq!(need(&mut bench, Some(400)), 1_400, "a guess, before any prompt was seen");
+    let part = |tokens| Share { tokens_per_minute: Some(tokens), ..share(4, 300) };
+    bench.renew(part(3_000));
+    assert!(!bench.state.entries[&name()].lacks_share());
+    bench.state.saw(&name(), 5_000);
+    bench.state.saw(&name(), 600);
+    assert_eq!(need(&mut bench, Some(400)), 5_000);
+    assert_eq!(need(&mut bench, Some(8_000)), 8_000, "another job asks for longer answers");
+    assert!(bench.state.entries[&name()].lacks_share(), "the database is to hear of it soon");
+    bench.renew(part(5_000));
+    bench.state.saw(&name(), 5_000);
+    assert!(!bench.state.entries[&name()].lacks_share());
+    // More than all workers together may use counts as all of that.
+    bench.state.saw(&name(), 50_000);
+    bench.renew(part(9_000));
+    bench.state.saw(&name(), 50_000);
+    assert!(!bench.state.entries[&name()].lacks_share());
+    assert_eq!((need(&mut bench, None), need(&mut bench, Some(400))), (0, 1_400));
+}
+
+#[tokio::test]
+async fn what_earlier_configurations_send_again_fits_one_after_the_other() {
+    let mut bench = Bench::new();
+    let limits = EndpointLimits { tokens_per_minute: Some(9_000), ..LIMITS };
+    let limiter = |bench: &Bench| {
+        Limiter::new(&limits, Ambient::new(Arc::new(SystemClock), bench.clock.clone(), 1))
+    };
+    let (first, second, newest) = (limiter(&bench), limiter(&bench), limiter(&bench));
+    let part = Share { tokens_per_minute: Some(3_000), ..share(8, 600) };
+    let mut former = Vec::new();
+    for limiter in [&first, &second] {
+        former.push(bench.enter(limiter));
+        bench.renew(part);
+    }
+    let live = bench.enter(&newest);
+    bench.state.saw(&name(), 2_500);
+    let again = [&first, &second].map(|limiter| {
+        let limiter = Arc::clone(limiter);
+        tokio::spawn(async move { limiter.admit(2_500).await.settle(2_500) })
+    });
+    settle_down().await;
+    bench.wait(1);
+    bench.renew(part);
+    let [one, other] = again;
+    one.await.unwrap();
+    settle_down().await;
+    assert!(!other.is_finished());
+    // The first has nothing left to send; the window of its rate is over.
+    drop(former.remove(0));
+    bench.wait(61);
+    bench.renew(part);
+    other.await.unwrap();
+    drop((former, live));
 }
