@@ -108,6 +108,31 @@ async fn a_budget_is_raised_bound_by_bound_and_a_job_goes_on() {
 }
 
 #[tokio::test]
+async fn of_two_changes_at_once_neither_undoes_the_other() {
+    let app = TestApp::new().await;
+    catalog(&app).await;
+    let path = format!("/v1/jobs/{}", submitted(&app, 12).await);
+    for round in 1..=10 {
+        let (tokens, failures) =
+            (json!({"budget": {"tokens": round}}), json!({"budget": {"failures": round}}));
+        let priority = json!({"priority": round});
+        let (one, other, third) = tokio::join!(
+            app.json("PATCH", &path, &tokens),
+            app.json("PATCH", &path, &failures),
+            app.json("PATCH", &path, &priority),
+        );
+        for done in [one, other, third] {
+            done.expect(200);
+        }
+        let view = app.get(&path).await.expect(200);
+        assert_eq!(
+            (&view["budget"]["tokens"], &view["budget"]["failures"], &view["priority"]),
+            (&json!(round), &json!(round), &json!(round)),
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_endpoints_cost_is_kept_by_job() {
     let app = TestApp::new().await;
     catalog(&app).await;
@@ -150,13 +175,16 @@ async fn a_dry_run_stores_nothing_and_says_what_it_rests_on() {
     // Sixteen slots at 50 tokens/s and 115 tokens each are 6.96 prompts/s, below ten a second.
     assert_eq!(forecast["duration_seconds"], 144);
     assert_eq!(forecast["endpoints"][0]["prompts"], 1_000);
-    assert!(forecast["at_most"]["usd"].as_f64().unwrap() > usd);
+    assert!(forecast["worst_sampled"]["usd"].as_f64().unwrap() > usd);
     let samples = forecast["samples"].as_array().unwrap();
     assert_eq!(samples.len(), 3);
     assert!(samples[0]["prompt"].as_str().unwrap().starts_with("Tell children"), "{samples:?}");
     assert!(forecast["assumptions"].as_array().unwrap().len() >= 3);
     let wanted =
         app.json("POST", "/v1/jobs?dry_run=true", &quota(50, &json!({}))).await.expect(200);
-    assert_eq!((&wanted["prompts"], &wanted["at_most"]["prompts"]), (&json!(50), &json!(150)));
+    assert_eq!(
+        (&wanted["prompts"], &wanted["worst_sampled"]["prompts"]),
+        (&json!(50), &json!(150))
+    );
     app.json("POST", "/v1/jobs?dry_run=true", &json!({"name": "x"})).await.problem(422, "invalid");
 }

@@ -36,8 +36,10 @@ pub(crate) struct DryRun {
     duration_seconds: u64,
     /// What each endpoint would do.
     endpoints: Vec<EndpointShare>,
-    /// What it cannot go beyond: every prompt sent, every answer `max_tokens` long, the dearest endpoint.
-    at_most: DryRunBound,
+    /// Every prompt sent and as long as the longest of the sample, every answer `max_tokens` long, the
+    /// dearest endpoint. No bound: a prompt outside of the sample may be longer, and what is sent again
+    /// costs again. `budget` is what a job cannot go beyond.
+    worst_sampled: WorstSampled,
     /// A few prompts of the sample.
     samples: Vec<SamplePrompt>,
     /// Prompts of the sample that cannot be rendered.
@@ -64,9 +66,9 @@ pub(crate) struct EndpointShare {
     prompts_per_second: f64,
 }
 
-/// What a job cannot go beyond.
+/// What a job uses if all of it is like the worst of the sample.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct DryRunBound {
+pub(crate) struct WorstSampled {
     /// Prompts.
     prompts: u64,
     /// Tokens of prompts.
@@ -208,7 +210,7 @@ fn predict(
             }
         })
         .collect();
-    let most = DryRunBound {
+    let worst = WorstSampled {
         prompts: spec.total,
         prompt_tokens: largest.saturating_mul(spec.total),
         completion_tokens: u64::from(max_tokens).saturating_mul(spec.total),
@@ -229,7 +231,7 @@ fn predict(
             0
         },
         endpoints: shares,
-        at_most: most,
+        worst_sampled: worst,
         assumptions: assumptions(spec, &sampled),
         samples: shown(&sampled.prompts),
         render_failures: sampled.failures,
@@ -263,7 +265,7 @@ fn assumptions(spec: &PinnedJobSpec, sampled: &Sampled) -> Vec<String> {
     ];
     if spec.quotas().is_some() {
         said.push(
-            "every document is accepted; at_most has all prompts that may be sent".to_owned(),
+            "every document is accepted; worst_sampled has all prompts that may be sent".to_owned(),
         );
     }
     said

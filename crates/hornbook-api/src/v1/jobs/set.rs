@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use hornbook_db::{budgets, jobs};
+use hornbook_db::jobs;
 use hornbook_types::{Budget, BudgetEnd, FieldError, Invalid};
 use serde::{Deserialize, Deserializer};
 
@@ -81,14 +81,18 @@ pub(crate) async fn set_job(
     JsonBody(change): JsonBody<JobChange>,
 ) -> Result<Json<JobView>, Problem> {
     let id = job_id(&id)?;
-    let job = jobs::get(&state.db, id).await?;
-    let budget = change.budget.map(|change| change.applied_to(job.budget));
-    if let Some(budget) = &budget {
-        let mut faults: Vec<FieldError> = Vec::new();
-        budget.check("/budget", &mut faults);
-        Invalid::from_faults(faults)?;
-    }
-    budgets::set(&state.db, id, budget.as_ref(), change.priority).await?;
+    let JobChange { budget, priority } = change;
+    // Applied to the budget as it is under the job's lock: of two changes at once both hold.
+    let budget = budget.map(|change| {
+        |before: Budget| {
+            let after = change.applied_to(before);
+            let mut faults: Vec<FieldError> = Vec::new();
+            after.check("/budget", &mut faults);
+            Invalid::from_faults(faults)?;
+            Ok::<_, Problem>(after)
+        }
+    });
+    jobs::change(&state.db, id, budget, priority).await?;
     let job = jobs::get(&state.db, id).await?;
     Ok(Json(JobView::whole(&state, job).await?))
 }

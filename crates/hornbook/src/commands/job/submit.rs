@@ -49,8 +49,8 @@ pub(crate) async fn dry_run(client: &Client, file: &Path, json: bool) -> Outcome
         ("completion tokens", "/completion_tokens"),
         ("dollars", "/usd"),
         ("seconds", "/duration_seconds"),
-        ("at most prompts", "/at_most/prompts"),
-        ("at most dollars", "/at_most/usd"),
+        ("prompts at worst", "/worst_sampled/prompts"),
+        ("dollars at worst", "/worst_sampled/usd"),
     ] {
         output::line(&format!("{label:18} {}", text(&forecast, pointer)))?;
     }
