@@ -24,6 +24,9 @@ pub(super) const REJOIN: Duration = Duration::from_secs(1);
 pub(super) const GRACE: Duration = Duration::from_secs(600);
 /// Pause before the journal is asked again; nothing is sent that it was not asked about.
 pub(super) const JOURNAL_RETRY: Duration = Duration::from_secs(5);
+/// Times that a batch is tried to be noted before its prompts are put back: the endpoint may be
+/// deleted.
+pub(super) const JOURNAL_TRIES: u32 = 60;
 /// Readings of all files after which what is in none of them is given up.
 pub(super) const READINGS: u32 = 6;
 /// Readings that may break off half way before a person has to look.

@@ -7,7 +7,7 @@ use super::Shared;
 use super::attend::look_after;
 use super::gather::File;
 use super::journal::RequestId;
-use super::limits::{CLAIM_FRESH, JOURNAL_RETRY, QUEUE_POLLS, QUEUE_POLLS_MAX};
+use super::limits::{CLAIM_FRESH, JOURNAL_RETRY, JOURNAL_TRIES, QUEUE_POLLS, QUEUE_POLLS_MAX};
 use super::waiting::{Key, Unanswered};
 use crate::limited::is_never_sent;
 use crate::retry::is_retried;
@@ -35,13 +35,9 @@ pub(super) async fn send(shared: &Shared, file: File) {
     let count = requests.len();
     let key: Key = shared.new_key(&requests).into();
     shared.desk.note_made(&key, &requests);
-    while let Err(error) = shared.journal.begin(&key, &requests).await {
-        tracing::warn!(error, "a batch cannot be noted, will try again");
-        shared.pause(JOURNAL_RETRY).await;
-        if !shared.desk.is_any_wanted(&requests) {
-            shared.drop_batch(&key, &gone()).await;
-            return;
-        }
+    if let Err(why) = note(shared, &key, &requests).await {
+        shared.drop_batch(&key, &why).await;
+        return;
     }
     let passed: Vec<String> = passed.iter().map(|key| (**key).to_owned()).collect();
     match make(shared, &key, &requests, lines, &passed).await {
@@ -68,6 +64,24 @@ pub(super) async fn send(shared: &Shared, file: File) {
             shared.drop_batch(&key, &error.into()).await;
         }
     }
+}
+
+/// Nothing is paid for that is not noted.
+async fn note(shared: &Shared, key: &Key, requests: &[RequestId]) -> Result<(), Unanswered> {
+    let mut tries = 0;
+    while let Err(error) = shared.journal.begin(key, requests).await {
+        tracing::warn!(error, "a batch cannot be noted, will try again");
+        tries += 1;
+        if tries >= JOURNAL_TRIES {
+            let class = ErrorClass::Unavailable;
+            return Err(CompletionError::new(class, "batch_not_noted", error).into());
+        }
+        shared.pause(JOURNAL_RETRY).await;
+        if !shared.desk.is_any_wanted(requests) {
+            return Err(gone());
+        }
+    }
+    Ok(())
 }
 
 fn gone() -> Unanswered {

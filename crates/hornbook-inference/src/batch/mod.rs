@@ -31,15 +31,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::backend::sum;
 use crate::http::Client;
 use crate::limiter::{Admission, Limiter};
-use crate::openai::{
-    ConfigError, OpenAiConfig, Options, headers, openai_body, schema_refused, text_refused,
-};
+use crate::openai::{ConfigError, OpenAiConfig, Options, conversation, headers, openai_body};
 use crate::retry::{RETRY_AFTER_CAP_SECONDS, is_retried};
 use crate::retrying::cancelled;
 use crate::streak::Streak;
 use crate::{
     Ambient, Backend, ChatMessage, Completion, CompletionError, CompletionRequest, ErrorClass,
-    Input, Protocol, RetryPolicy,
+    Protocol, RetryPolicy,
 };
 use api::Api;
 use attend::attend;
@@ -103,10 +101,7 @@ impl BatchBackend {
 
     /// Asks as often as it takes, or as it may: what costs nothing is no attempt.
     async fn attempts(&self, request: &CompletionRequest) -> Result<Completion, CompletionError> {
-        let Input::Messages(messages) = &request.input else { return Err(text_refused()) };
-        if request.sampling.response_format.is_some() && self.options.row.json_schema.is_none() {
-            return Err(schema_refused());
-        }
+        let messages = conversation(request, &self.options)?;
         let _room = self.shared.room.take(&self.shared.limiter, request.input.bytes());
         let mut passed = Vec::new();
         let mut wasted = Usage::default();

@@ -30,7 +30,10 @@ impl Asked<'_> {
 
     /// Of the body of a success, what is an answer or an error.
     pub(crate) fn read_sparse(&self, body: &[u8]) -> Result<Value, CompletionError> {
-        sparse::read(body, &sparse::ANSWER).map_err(|_| self.bad_json(body))
+        sparse::read(body, &sparse::ANSWER).map_err(|_| {
+            let told = serde_json::json!({"usage": sparse::usage_in(body)});
+            self.bad_json(body).paid(self.told_usage(&told))
+        })
     }
 
     /// The body of a success as JSON.

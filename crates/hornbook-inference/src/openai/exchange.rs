@@ -18,7 +18,8 @@ use crate::http::{Client, HttpError, Method, Url, read_capped};
 use crate::retry::classify_transport;
 use crate::retrying::cancelled;
 use crate::{
-    Backend, Completion, CompletionError, CompletionRequest, ErrorClass, Input, Limiter, Secret,
+    Backend, ChatMessage, Completion, CompletionError, CompletionRequest, ErrorClass, Input,
+    Limiter, Secret,
 };
 
 /// As much of a failure's body as is read.
@@ -66,10 +67,7 @@ impl Exchange {
     }
 
     async fn ask(&self, asked: &CompletionRequest) -> Result<Completion, CompletionError> {
-        let Input::Messages(messages) = &asked.input else { return Err(text_refused()) };
-        if asked.sampling.response_format.is_some() && self.options.row.json_schema.is_none() {
-            return Err(schema_refused());
-        }
+        let messages = conversation(asked, &self.options)?;
         let body = match self.protocol {
             Protocol::OpenAi => request::body(&self.model, &self.options, asked, messages),
             Protocol::Anthropic => anthropic::body(&self.model, &self.options, asked, messages),
@@ -138,16 +136,21 @@ impl Backend for Exchange {
     }
 }
 
-/// `/chat/completions` is what every such server has; bare text has no place in it.
-pub(crate) fn text_refused() -> CompletionError {
-    let message = "this endpoint completes conversations, not bare text";
-    CompletionError::new(ErrorClass::Permanent, "text_prompt", message)
-}
-
-/// Said at submission already, unless the endpoint was changed since.
-pub(crate) fn schema_refused() -> CompletionError {
-    let message = "this endpoint cannot keep to a JSON schema";
-    CompletionError::new(ErrorClass::Permanent, "response_format", message)
+/// What is to be said, where the server can be asked at all.
+pub(crate) fn conversation<'a>(
+    asked: &'a CompletionRequest,
+    options: &Options,
+) -> Result<&'a [ChatMessage], CompletionError> {
+    let refused = |code, message| CompletionError::new(ErrorClass::Permanent, code, message);
+    // `/chat/completions` is what every such server has; bare text has no place in it.
+    let Input::Messages(messages) = &asked.input else {
+        return Err(refused("text_prompt", "this endpoint completes conversations, not bare text"));
+    };
+    // Said at submission already, unless the endpoint was changed since.
+    if asked.sampling.response_format.is_some() && options.row.json_schema.is_none() {
+        return Err(refused("response_format", "this endpoint cannot keep to a JSON schema"));
+    }
+    Ok(messages)
 }
 
 pub(crate) fn transport(error: HttpError) -> CompletionError {

@@ -23,7 +23,7 @@ use crate::{
 };
 pub(crate) use answer::Asked;
 use exchange::Exchange;
-pub(crate) use exchange::{endpoint_url, headers, schema_refused, text_refused, transport};
+pub(crate) use exchange::{conversation, endpoint_url, headers, transport};
 pub use options::ConfigError;
 pub(crate) use options::Options;
 pub(crate) use request::{body as openai_body, decimal, merge};

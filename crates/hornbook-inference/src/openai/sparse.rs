@@ -63,11 +63,21 @@ pub(crate) const BATCH_LINE: Keep = Fields(&[
 /// # Errors
 /// Where it is no JSON, or there is too much of it.
 pub(crate) fn read(body: &[u8], keep: &Keep) -> Result<Value, serde_json::Error> {
-    let mut left = VALUES_MAX;
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = Seed { keep, left: &mut left }.deserialize(&mut reader)?;
+    let value = Seed { keep, left: &mut { VALUES_MAX } }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
+}
+
+/// The last `usage` in a body that is no JSON as a whole, as one that was cut is; else null.
+pub(crate) fn usage_in(body: &[u8]) -> Value {
+    const NAME: &[u8] = b"\"usage\"";
+    let at = body.windows(NAME.len()).rposition(|seen| seen == NAME);
+    let told = at.map_or(&[][..], |at| body[at + NAME.len()..].trim_ascii_start());
+    let told = told.strip_prefix(b":").unwrap_or_default();
+    let mut reader = serde_json::Deserializer::from_slice(told);
+    let value = Seed { keep: &All, left: &mut { VALUES_MAX } }.deserialize(&mut reader);
+    value.unwrap_or_default()
 }
 
 struct Seed<'a> {
@@ -215,6 +225,15 @@ mod tests {
         for scalar in ["null", "true", "-1", "1.5", "18446744073709551615", "\"a\\u0000\""] {
             let value: Value = serde_json::from_str(scalar).unwrap();
             assert_eq!(read(scalar.as_bytes(), &ANSWER).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn what_a_cut_answer_cost_is_found() {
+        let body = br#"{"x": "\"usage\": 1", "usage" : {"prompt_tokens": 7, "y": [1]}, "choi"#;
+        assert_eq!(usage_in(body), json!({"prompt_tokens": 7, "y": [1]}));
+        for none in ["", "{\"usage\"", "{\"usage\": {\"prompt_tokens\": 7", "\"usage\" 1"] {
+            assert_eq!(usage_in(none.as_bytes()), Value::Null, "{none}");
         }
     }
 

@@ -19,7 +19,7 @@ use crate::support::{config, request};
 /// Longer than any of this takes.
 const WITHIN: Duration = Duration::from_secs(60);
 /// How much faster time passes for [`fast`] backends.
-pub(crate) const SPEED: u32 = 2_000;
+pub(crate) const SPEED: u32 = 1_000;
 
 /// A batch as it is noted.
 pub(crate) struct Row {
@@ -137,7 +137,7 @@ impl BatchJournal for MemoryJournal {
     }
 }
 
-/// A timer on which a day is 43 seconds.
+/// A timer on which a day is 86 seconds.
 struct FastTimer(Instant);
 
 impl Timer for FastTimer {

@@ -63,7 +63,7 @@ async fn a_batch_that_surely_was_not_made_is_made_in_the_end() {
     let backend = fast(mock.base_url(), &journal);
     let begun = std::time::Instant::now();
     all_answered(&ask(&backend, 3).await);
-    assert!(begun.elapsed() >= Duration::from_millis(1_700), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_millis(3_500), "{:?}", begun.elapsed());
     assert_eq!((mock.sizes(), mock.state().uploads.len()), (vec![3], 2));
 
     // A 429 says that there is none: the same file, later.
@@ -89,7 +89,7 @@ async fn a_batch_that_surely_was_not_made_is_made_in_the_end() {
 async fn who_dies_while_uploading_is_followed_and_who_is_slow_yields() {
     // The first stands still within its upload for longer than anybody waits for it.
     let mock = BatchMock::start(KEY, vec![End::Never]).await;
-    mock.state().slow_uploads = vec![Duration::from_millis(1_500)];
+    mock.state().slow_uploads = vec![Duration::from_secs(4)];
     let journal = Arc::<MemoryJournal>::default();
     let slow = fast(mock.base_url(), &journal);
     let heir = fast(mock.base_url(), &journal);

@@ -192,6 +192,9 @@ async fn what_was_declined_after_it_was_computed_is_told_with_its_cost() {
         let usage = outcome.unwrap_err().usage;
         assert_eq!((usage.prompt_tokens, usage.completion_tokens), cost, "{body}");
     }
+    let cut = format!("{{\"usage\": {usage}, \"choices\": [");
+    let (outcome, _) = ask(vec![http(200, &[], &cut), good("x")]).await;
+    assert_eq!(outcome.unwrap().wasted.prompt_tokens, 7);
     let (outcome, _) = ask(vec![ok(json!({"usage": usage})), good("x")]).await;
     assert_eq!(outcome.unwrap().wasted.completion_tokens, 30);
 }
@@ -228,6 +231,25 @@ async fn waits_as_long_as_the_server_asks() {
     // 7 s and 120 s for everybody, a tenth or a second apart, and 1 to 2 s of this one's own.
     let waited = now.lock().unwrap().as_millis();
     assert!((128_250..=130_700).contains(&waited), "{waited}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_declines_everything_is_at_fault_itself() {
+    let page = http(403, &[], "<html>not you</html>");
+    for (reply, code) in [(page, "http_403"), (http(400, &[], "{}"), "http_400")] {
+        let server = Server::start(vec![good("x"), reply]).await;
+        let backend = backend(config(server.base_url()), NotingTimer::default());
+        backend.complete(request("x")).await.unwrap();
+        let mut classes = Vec::new();
+        for _ in 0..34 {
+            let error = backend.complete(request("x")).await.unwrap_err();
+            assert_eq!(error.code, code);
+            classes.push(error.class);
+        }
+        assert!(classes[..31].iter().all(|class| *class == ErrorClass::Permanent));
+        let last = [ErrorClass::Endpoint, ErrorClass::Unavailable, ErrorClass::Unavailable];
+        assert_eq!(classes[31..], last);
+    }
 }
 
 #[tokio::test]

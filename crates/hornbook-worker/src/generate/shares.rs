@@ -138,7 +138,7 @@ impl Shares {
 impl State {
     fn enter(&mut self, live: &Arc<Live>, limits: &EndpointLimits, now: Instant) {
         let named = [limits.in_flight, limits.requests_per_minute, limits.tokens_per_minute];
-        // The engine of this process is nobody else's, and batches have no minutes.
+        // The engine of this process is nobody else's.
         if live.backend.limiter().is_none() || named == [None; 3] {
             return;
         }
