@@ -132,3 +132,41 @@ async fn too_many_failures_stop_a_job() {
     assert_eq!(error.code, jobs::BUDGET_SPENT);
     assert!(error.message.contains("at most 10 prompts failed"), "{}", error.message);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failures_cost_is_spent_and_told() {
+    let scripted = Scripted::new(4, |_| Err((ErrorClass::Refused, "content_filter")));
+    scripted.failure_tokens.store(50, std::sync::atomic::Ordering::SeqCst);
+    let house = House::new(&[("remote", &scripted)]).await;
+    let worker = house.worker("a").await;
+    let job = submit(&house, 200, &tokens(1_000)).await;
+    house.until(job, JobState::Paused).await;
+    worker.shutdown(DRAIN).await;
+    let paused = house.job(job).await;
+    assert_eq!(paused.usage.completion_tokens, 50 * paused.counts.failed);
+    assert!((20..=20 + 8).contains(&paused.counts.failed), "{:?}", paused.counts);
+    let used = jobs::endpoints(&house.db, job).await.unwrap();
+    assert_eq!(used[0].totals.completion_tokens, paused.usage.completion_tokens);
+    assert_eq!(used[0].totals.documents, paused.counts.failed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_wasted_at_one_endpoint_is_charged_to_it() {
+    let bad = Scripted::new(2, |_| Err((ErrorClass::Transient, "bad_json")));
+    bad.failure_tokens.store(30, std::sync::atomic::Ordering::SeqCst);
+    let delay = |_: &hornbook_inference::CompletionRequest| Duration::from_millis(20);
+    let good = Scripted::slow(1, delay, |request| Ok(story(request.input.last())));
+    let house = House::new(&[("bad", &bad), ("good", &good)]).await;
+    let id = house.submit(&spec(12, &["bad", "good"])).await;
+    let worker = house.worker("a").await;
+    let ended = house.until(id, JobState::Succeeded).await;
+    worker.shutdown(DRAIN).await;
+    let used = jobs::endpoints(&house.db, id).await.unwrap();
+    let of = |name: &str| used.iter().find(|used| used.name == name).map(|used| used.totals);
+    let (bad_used, good_used) = (of("bad").unwrap_or_default(), of("good").unwrap());
+    assert_eq!(good_used.documents, 12);
+    assert!(bad.requests() > 0, "the other was never asked: the test shows nothing");
+    assert_eq!(bad_used.completion_tokens, 30 * u64::from(bad.requests()));
+    let all = bad_used.completion_tokens + good_used.completion_tokens;
+    assert_eq!(ended.usage.completion_tokens, all);
+}

@@ -24,6 +24,8 @@ pub(crate) struct Scripted {
     /// How long each answer takes.
     delay: Box<dyn Fn(&CompletionRequest) -> Duration + Send + Sync>,
     slots: usize,
+    /// Tokens that each failure costs.
+    pub(crate) failure_tokens: AtomicU64,
     /// How often each prompt was asked.
     asked: Mutex<BTreeMap<String, u32>>,
     /// Requests so far.
@@ -60,6 +62,7 @@ impl Scripted {
             script: Box::new(script),
             delay: Box::new(delay),
             slots,
+            failure_tokens: AtomicU64::new(0),
             asked: Mutex::default(),
             begun: AtomicU64::new(0),
             allowed: watch::Sender::new(u64::MAX),
@@ -144,7 +147,10 @@ impl Backend for Scripted {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            let text = (self.script)(&request).map_err(|(class, code)| error(class, code))?;
+            let completion_tokens = self.failure_tokens.load(Ordering::SeqCst);
+            let usage = Usage { completion_tokens, ..Usage::default() };
+            let text = (self.script)(&request)
+                .map_err(|(class, code)| CompletionError { usage, ..error(class, code) })?;
             let completion_tokens = text.split_whitespace().count() as u64;
             Ok(Completion {
                 text,

@@ -105,9 +105,29 @@ impl House {
     }
 
     pub(crate) async fn worker_with(&self, name: &str, has_local: bool) -> WorkerHandle {
+        self.start(name, has_local, self.endpoints.clone()).await
+    }
+
+    /// A worker from where an endpoint looks otherwise than from the others.
+    pub(crate) async fn worker_seeing(
+        &self,
+        name: &str,
+        endpoint: &str,
+        seen: &Arc<Scripted>,
+    ) -> WorkerHandle {
+        let mut known = self.endpoints.clone();
+        known.insert(slug(endpoint), Arc::clone(seen));
+        self.start(name, true, known).await
+    }
+
+    async fn start(
+        &self,
+        name: &str,
+        has_local: bool,
+        known: BTreeMap<Slug, Arc<Scripted>>,
+    ) -> WorkerHandle {
         let store: Arc<dyn ObjectStore> =
             Arc::new(LocalFileSystem::new_with_prefix(self.store_dir()).unwrap());
-        let known = self.endpoints.clone();
         let is_limited = self.is_limited;
         let db = self.test_db.another().await;
         Worker::start(WorkerConfig {

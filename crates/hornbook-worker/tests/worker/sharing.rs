@@ -127,3 +127,41 @@ async fn a_job_whose_endpoint_is_down_is_told_so_and_loses_no_prompt() {
     let told = events.iter().filter(|event| event.data["code"] == "no_endpoint_answers").count();
     assert_eq!(told, 1, "{events:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_fails_only_when_every_endpoint_that_answers_has_tried_it() {
+    let broken = |_: &_| Err((ErrorClass::Transient, "http_500"));
+    let (bad, worse) = (Scripted::new(8, broken), Scripted::new(8, broken));
+    // By the time that it has a place, the others have tried everything.
+    let good =
+        Scripted::slow(1, |_| Duration::from_millis(30), |request| Ok(story(request.input.last())));
+    let house = House::new(&[("bad", &bad), ("worse", &worse), ("good", &good)]).await;
+    let job = house.submit(&spec(24, &["bad", "worse", "good"])).await;
+    let hopeless = house.submit(&spec(8, &["bad", "worse"])).await;
+    let worker = house.worker("a").await;
+    let ended = house.until(job, JobState::Succeeded).await;
+    assert_eq!((ended.counts.accepted, good.requests()), (24, 24), "nobody failed unasked");
+    let failed = house.until(hopeless, JobState::Failed).await;
+    worker.shutdown(DRAIN).await;
+    assert_eq!(failed.counts.failed, 8);
+    let often = |endpoint: &Scripted| endpoint.asked().into_values().any(|times| times > 2);
+    assert!(!often(&bad) && !often(&worse), "once for each of the jobs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_a_way_to_an_endpoint_hands_its_prompts_to_those_who_have_one() {
+    let good = Scripted::writer(4);
+    let unreachable = Scripted::new(4, |_| Err((ErrorClass::Transient, "connect")));
+    let mut house = House::new(&[("remote", &good)]).await;
+    house.is_limited = true;
+    let job = house.submit(&spec(40, &["remote"])).await;
+    let cut_off = house.worker_seeing("a", "remote", &unreachable).await;
+    until("the one to be asked in vain", async || (unreachable.requests() >= 8).then_some(()))
+        .await;
+    let other = house.worker("b").await;
+    house.until(job, JobState::Succeeded).await;
+    cut_off.shutdown(DRAIN).await;
+    other.shutdown(DRAIN).await;
+    assert_eq!(house.seqs(job).await, every_seq(40));
+    assert_eq!(good.requests(), 40);
+}
