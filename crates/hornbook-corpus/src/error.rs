@@ -24,6 +24,12 @@ pub enum AssembleError {
         /// What is wrong.
         message: String,
     },
+    /// A stored signature was made under another scheme; signing the text again mends that.
+    #[error("document {index} has a signature of another scheme")]
+    Signature {
+        /// The document's number in the assembly.
+        index: u32,
+    },
     /// A row that the columns cannot hold.
     #[error("a row cannot be written: {0}")]
     Row(String),

@@ -11,6 +11,7 @@ mod escape;
 mod gates;
 mod hashing;
 mod manifest;
+pub mod near;
 mod row;
 mod segment;
 mod sentence;

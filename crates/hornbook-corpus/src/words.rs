@@ -58,7 +58,7 @@ pub(crate) fn words(text: &str) -> Words {
 }
 
 /// Scripts whose words are not set apart: Thai, Lao, Burmese, Khmer, kana and Han.
-fn has_no_spaces(character: char) -> bool {
+pub(crate) fn has_no_spaces(character: char) -> bool {
     matches!(character,
         '\u{0e00}'..='\u{0eff}'
         | '\u{1000}'..='\u{109f}'
