@@ -5,6 +5,7 @@
 
 mod assemble;
 mod card;
+pub mod decontaminate;
 mod dedup;
 mod error;
 mod escape;
