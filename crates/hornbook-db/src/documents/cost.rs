@@ -25,25 +25,22 @@ pub struct Bill {
     pub wasted: Vec<Paid>,
 }
 
-/// Sums by endpoint, as chunks keep them.
+/// What was paid for a group by endpoint, as `commit_group` has it: tokens of which nothing is kept,
+/// and all the dollars.
 pub(super) fn by_endpoint(documents: &[Document], bills: &[Bill]) -> Value {
-    let mut sums: BTreeMap<&str, (u64, u64, u64, f64)> = BTreeMap::new();
+    let mut sums: BTreeMap<&str, (u64, u64, f64)> = BTreeMap::new();
     for (document, bill) in documents.iter().zip(bills) {
-        let sum = sums.entry(document.endpoint.as_str()).or_default();
-        sum.0 += 1;
-        sum.1 = sum.1.saturating_add(document.usage.prompt_tokens);
-        sum.2 = sum.2.saturating_add(document.usage.completion_tokens);
-        sum.3 += bill.usd;
+        sums.entry(document.endpoint.as_str()).or_default().2 += bill.usd;
         for paid in &bill.wasted {
             let sum = sums.entry(paid.endpoint.as_str()).or_default();
-            sum.1 = sum.1.saturating_add(paid.usage.prompt_tokens);
-            sum.2 = sum.2.saturating_add(paid.usage.completion_tokens);
-            sum.3 += paid.usd;
+            sum.0 = sum.0.saturating_add(paid.usage.prompt_tokens);
+            sum.1 = sum.1.saturating_add(paid.usage.completion_tokens);
+            sum.2 += paid.usd;
         }
     }
     sums.into_iter()
-        .map(|(endpoint, (documents, prompt, answer, usd))| {
-            (endpoint.to_owned(), json!([documents, prompt, answer, usd]))
+        .map(|(endpoint, (prompt, answer, usd))| {
+            (endpoint.to_owned(), json!([prompt, answer, usd]))
         })
         .collect()
 }
