@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::environment;
+use crate::python::script;
 
 /// Pulls a job's corpus with the command line and checks it with pyarrow and polars.
 ///
@@ -23,9 +24,8 @@ pub async fn pull_and_check(url: &str, job: &str, out: &Path) -> Value {
 
 /// Checks a corpus in a directory with pyarrow and polars.
 pub async fn check(directory: &Path) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join("check_corpus.py");
     let checked = tokio::process::Command::new(environment::python())
-        .arg(script)
+        .arg(script("check_corpus.py"))
         .arg(directory)
         .output()
         .await

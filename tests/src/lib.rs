@@ -8,5 +8,6 @@ pub mod environment;
 pub mod job;
 pub mod mock_endpoint;
 pub mod proxy;
+pub mod python;
 pub mod service;
 pub mod worker;

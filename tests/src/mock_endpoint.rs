@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use answer::{Written, answer, error_body};
+use answer::{Written, answer, answer_tokens, error_body};
 pub use fault::{Fault, MockConfig};
 use text::{Answer, hash};
 use wire::{Request, read_request, response, write};
@@ -42,6 +42,8 @@ struct Shared {
 struct Log {
     /// When each request was whole, in order of arrival.
     arrivals: Vec<Duration>,
+    /// Tokens that each of them takes when it is answered.
+    tokens: Vec<u64>,
     /// Requests per prompt text.
     prompts: BTreeMap<String, u64>,
     ledger: Ledger,
@@ -61,6 +63,8 @@ pub struct Ledger {
     pub asked: BTreeMap<u64, u64>,
     /// Answers that were handed to the network whole, so that somebody pays for them.
     pub answered: BTreeMap<u64, u64>,
+    /// When each was answered first, since the start.
+    pub answered_at: BTreeMap<u64, Duration>,
 }
 
 impl MockEndpoint {
@@ -131,6 +135,31 @@ impl MockEndpoint {
             arrivals[first..].iter().take_while(|later| **later < *at + window).count()
         };
         arrivals.iter().enumerate().map(held).max().unwrap_or(0)
+    }
+
+    /// The most tokens that the requests of any `window` take.
+    pub fn fullest_tokens(&self, window: Duration) -> u64 {
+        let log = lock(&self.shared.log);
+        let (mut first, mut held, mut most) = (0, 0, 0);
+        for (at, tokens) in log.arrivals.iter().zip(&log.tokens) {
+            held += tokens;
+            while log.arrivals[first] + window <= *at {
+                held -= log.tokens[first];
+                first += 1;
+            }
+            most = most.max(held);
+        }
+        most
+    }
+
+    /// Tokens that all requests so far take.
+    pub fn tokens(&self) -> u64 {
+        lock(&self.shared.log).tokens.iter().sum()
+    }
+
+    /// The time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.shared.started.elapsed()
     }
 
     /// Requests that are being answered at this moment.
@@ -213,7 +242,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             continue;
         }
         let config = lock(&shared.config).clone();
-        let (key, nth) = shared.note(&request);
+        let (key, nth) = shared.note(&request, &config);
         let _in_flight = InFlight::enter(&shared, key);
         tokio::select! {
             () = tokio::time::sleep(config.latency) => {}
@@ -222,7 +251,9 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
         }
         match answer(&mut stream, &config, &request, config.fault(key, nth)).await {
             Written::Answer => {
-                *lock(&shared.log).ledger.answered.entry(key).or_default() += 1;
+                let ledger = &mut lock(&shared.log).ledger;
+                *ledger.answered.entry(key).or_default() += 1;
+                ledger.answered_at.entry(key).or_insert_with(|| shared.started.elapsed());
             }
             Written::Error => {}
             Written::Broken => return,
@@ -241,9 +272,11 @@ async fn hung_up(stream: &TcpStream) {
 
 impl Shared {
     /// Notes a request; its key, and how often that was asked by now.
-    fn note(&self, request: &Request) -> (u64, u64) {
+    fn note(&self, request: &Request, config: &MockConfig) -> (u64, u64) {
+        let tokens = answer_tokens(config, request);
         let mut log = lock(&self.log);
         log.arrivals.push(self.started.elapsed());
+        log.tokens.push(tokens);
         let prompt = request.prompt();
         let key = hash(&[prompt.as_bytes(), request.body["seed"].to_string().as_bytes()]);
         *log.prompts.entry(prompt).or_default() += 1;

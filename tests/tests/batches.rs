@@ -6,18 +6,14 @@
 #[path = "../../crates/hornbook-inference/tests/it/batch_mock.rs"]
 mod batch_mock;
 
-use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use batch_mock::{BatchMock, End};
 use hornbook_tests::database::TestDatabase;
-use hornbook_tests::environment;
 use hornbook_tests::job::small_job;
+use hornbook_tests::python;
 use hornbook_tests::service::Service;
-use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use serde_json::json;
 use tokio::time::timeout;
 
 /// Longest time for the job to end; the leases of the dead run out in the meantime.
@@ -64,23 +60,7 @@ async fn a_batch_that_outlives_its_maker_is_paid_for_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_openai_package_takes_the_mock_for_the_real_one() {
     let mock = BatchMock::start(KEY, vec![End::Completed]).await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join("batch_client.py");
-    let mut client = Command::new(environment::python())
-        .arg(script)
-        .arg(mock.base_url())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("starting the client");
-    let mut stdin = client.stdin.take().expect("a pipe");
-    stdin.write_all(KEY.as_bytes()).await.expect("handing the key over");
-    drop(stdin);
-    let done = timeout(WITHIN, client.wait_with_output()).await.expect("the client ends");
-    let done = done.expect("running the client");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let seen: Value = serde_json::from_slice(&done.stdout).expect("the client's findings");
+    let seen = python::client("batch_client.py", &[&mock.base_url()], KEY, WITHIN).await;
     assert_eq!(seen["status"], "completed", "{seen}");
     assert_eq!(seen["texts"], json!(["answer to prompt 0", "answer to prompt 1"]));
     assert_eq!(seen["unknown_field"], 400, "{seen}");

@@ -1,16 +1,13 @@
 //! `hornbook engine`: the real model behind OpenAI's protocol, asked by real clients.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use hornbook_tests::cli::Cli;
 use hornbook_tests::engine::EngineProcess;
-use hornbook_tests::environment;
 use hornbook_tests::service::{Options, Service};
+use hornbook_tests::{environment, python};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 use tokio::time::timeout;
 
 /// Longest time for a handful of short answers on two busy cores.
@@ -54,25 +51,10 @@ async fn the_openai_package_gets_what_its_types_promise() {
 }
 
 async fn run_client(engine: &EngineProcess, embedding_model: &Path) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join("openai_client.py");
-    let mut client = Command::new(environment::python())
-        .arg(script)
-        .arg(format!("{}/v1", engine.url))
-        .arg(EngineProcess::model())
-        .arg(embedding_model)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("starting the client");
-    let mut stdin = client.stdin.take().expect("a pipe");
-    stdin.write_all(KEY.as_bytes()).await.expect("handing the key over");
-    drop(stdin);
-    let done = timeout(WITHIN, client.wait_with_output()).await.expect("the client ends");
-    let done = done.expect("running the client");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    serde_json::from_slice(&done.stdout).expect("the client's findings")
+    let base_url = format!("{}/v1", engine.url);
+    let model = EngineProcess::model();
+    let embedding_model = embedding_model.to_str().expect("UTF-8");
+    python::client("openai_client.py", &[&base_url, &model, embedding_model], KEY, WITHIN).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

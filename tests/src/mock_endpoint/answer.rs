@@ -70,6 +70,12 @@ pub(super) async fn answer(
         Some(Fault::PromptTooLong) => {
             response(400, &[], &error_body("context_length_exceeded", "too long"))
         }
+        Some(Fault::ErrorTellsKey(status)) => {
+            let key = request.bearer().unwrap_or("none");
+            let body = json!({"error": {"message": format!("you sent Bearer {key}"), "type": key,
+                                        "param": key, "code": key, key: key}});
+            response(status, &[("x-key", key)], &body.to_string())
+        }
         Some(Fault::HtmlPage) => {
             response(200, &[("content-type", "text/html")], "<html><body>Welcome</body></html>")
         }
@@ -77,7 +83,12 @@ pub(super) async fn answer(
             response(200, &[], &error_body("mock_failure", "something went wrong"))
         }
         _ => {
-            let whole = response(200, &[], &good_body(config, request, fault));
+            let told = match fault {
+                Some(Fault::TellsKey) => request.bearer(),
+                _ => None,
+            };
+            let headers: Vec<_> = told.map(|key| ("x-key", key)).into_iter().collect();
+            let whole = response(200, &headers, &good_body(config, request, fault));
             return match write(stream, &whole).await {
                 true => Written::Answer,
                 false => Written::Broken,
@@ -103,6 +114,15 @@ async fn write_oversized(stream: &mut TcpStream) {
     }
 }
 
+fn prompt_tokens(request: &Request) -> u64 {
+    request.prompt().len().div_ceil(4) as u64
+}
+
+/// Tokens of a request and its good answer, where all answers are said to have as many.
+pub(super) fn answer_tokens(config: &MockConfig, request: &Request) -> u64 {
+    prompt_tokens(request) + config.completion_tokens.unwrap_or(0)
+}
+
 /// The body of a good answer, or of one that is only a little odd.
 fn good_body(config: &MockConfig, request: &Request, fault: Option<Fault>) -> String {
     let max_tokens = request.body["max_tokens"].as_u64();
@@ -119,14 +139,15 @@ fn good_body(config: &MockConfig, request: &Request, fault: Option<Fault>) -> St
         Some(Fault::Empty) => answer.text.clear(),
         _ => {}
     }
-    let prompt_tokens = request.prompt().len().div_ceil(4);
+    let prompt_tokens = prompt_tokens(request);
+    let tokens = config.completion_tokens.unwrap_or(answer.tokens);
     let mut body = json!({
         "id": "chatcmpl-mock", "object": "chat.completion", "created": 0,
         "model": request.body["model"], "system_fingerprint": null,
         "choices": [{"index": 0, "logprobs": null, "finish_reason": finish_reason,
                      "message": {"role": "assistant", "content": answer.text}}],
-        "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": answer.tokens,
-                  "total_tokens": prompt_tokens as u64 + answer.tokens},
+        "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": tokens,
+                  "total_tokens": prompt_tokens + tokens},
     });
     match fault {
         Some(Fault::MissingUsage) => body["usage"] = Value::Null,
@@ -136,6 +157,17 @@ fn good_body(config: &MockConfig, request: &Request, fault: Option<Fault>) -> St
             body["choices"][0]["weather"] = "fair".into();
             body["choices"][0]["message"]["annotations"] = json!([{"type": "whim"}]);
             body["usage"]["completion_tokens_details"] = json!({"whims": 3});
+        }
+        Some(Fault::TellsKey) => {
+            let key = request.bearer().unwrap_or("none");
+            for field in ["id", "model", "system_fingerprint", "service_tier", key] {
+                body[field] = key.into();
+            }
+            body["choices"][0]["finish_reason"] = key.into();
+            let message = &mut body["choices"][0]["message"];
+            message["name"] = key.into();
+            message["content"] = format!("{} {key}", answer.text).into();
+            body["usage"][key] = key.into();
         }
         _ => {}
     }

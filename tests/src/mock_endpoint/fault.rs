@@ -14,6 +14,8 @@ pub struct MockConfig {
     pub latency: Duration,
     /// Words of an answer, unless `max_tokens` cuts it shorter.
     pub words: usize,
+    /// Tokens that every answer is said to have; absent: what its words are worth.
+    pub completion_tokens: Option<u64>,
     /// Faults and how many of a thousand requests suffer each.
     pub faults: Vec<(u32, Fault)>,
     /// Faults and how many of a thousand prompts suffer each, however often they are asked.
@@ -69,6 +71,10 @@ pub enum Fault {
     Length,
     /// An answer without a word in it.
     Empty,
+    /// A good answer that shows the caller's key wherever an endpoint has something to say.
+    TellsKey,
+    /// An error of this status that does.
+    ErrorTellsKey(u16),
 }
 
 impl Default for MockConfig {
@@ -76,6 +82,7 @@ impl Default for MockConfig {
         Self {
             latency: Duration::ZERO,
             words: 130,
+            completion_tokens: None,
             faults: Vec::new(),
             for_good: Vec::new(),
             always: None,
