@@ -57,12 +57,23 @@ const SIZES: [(u64, &str); 7] = [
 /// The whole card.
 pub(crate) fn card(facts: &CardFacts<'_>) -> String {
     let mut out = String::new();
-    header(&mut out, facts);
+    let formats = &facts.spec.assembly.format;
+    header(
+        &mut out,
+        &Header {
+            name: &facts.spec.name,
+            license: &facts.seeds.license,
+            rows: facts.funnel.rows,
+            tags: &["synthetic", "textbooks", "hornbook"],
+            partial: facts.partial,
+            formats,
+        },
+    );
     introduction(&mut out, facts);
     recipe(&mut out, facts);
-    stages(&mut out, facts.funnel);
+    stages(&mut out, facts.funnel, Input::Prompts);
     columns(&mut out);
-    loading(&mut out, facts.spec);
+    loading(&mut out, formats);
     origins(&mut out, facts);
     out
 }
@@ -74,23 +85,35 @@ macro_rules! line {
     }};
 }
 
-fn header(out: &mut String, facts: &CardFacts<'_>) {
+/// What the YAML at the top of a card says.
+pub(crate) struct Header<'a> {
+    pub(crate) name: &'a str,
+    /// As the importer named it; empty when nobody did.
+    pub(crate) license: &'a str,
+    pub(crate) rows: u64,
+    pub(crate) tags: &'a [&'a str],
+    pub(crate) partial: bool,
+    pub(crate) formats: &'a [ShardFormat],
+}
+
+pub(crate) fn header(out: &mut String, facts: &Header<'_>) {
     line!(out, "---");
-    line!(out, "pretty_name: {}", yaml(&facts.spec.name));
-    license(out, &facts.seeds.license);
+    line!(out, "pretty_name: {}", yaml(facts.name));
+    license(out, facts.license);
     line!(out, "language:\n- en");
     line!(out, "task_categories:\n- text-generation");
-    let size = SIZES
-        .iter()
-        .find(|(bound, _)| facts.funnel.rows < *bound)
-        .map_or("1B<n<10B", |(_, name)| name);
+    let size =
+        SIZES.iter().find(|(bound, _)| facts.rows < *bound).map_or("1B<n<10B", |(_, name)| name);
     line!(out, "size_categories:\n- {size}");
-    line!(out, "tags:\n- synthetic\n- textbooks\n- hornbook");
+    line!(out, "tags:");
+    for tag in facts.tags {
+        line!(out, "- {tag}");
+    }
     if facts.partial {
         line!(out, "- partial");
     }
     // Clients take every file that a pattern matches: name one format only, or they read rows twice.
-    let format = loaded_format(facts.spec);
+    let format = loaded_format(facts.formats);
     line!(out, "configs:\n- config_name: default\n  data_files:\n  - split: {SPLIT}");
     line!(out, "    path: {DATA_DIR}/{SPLIT}-*.{}", extension(format));
     line!(out, "---\n");
@@ -108,8 +131,8 @@ fn license(out: &mut String, name: &str) {
     }
 }
 
-fn loaded_format(spec: &PinnedJobSpec) -> ShardFormat {
-    if spec.assembly.format.contains(&ShardFormat::Parquet) {
+fn loaded_format(formats: &[ShardFormat]) -> ShardFormat {
+    if formats.contains(&ShardFormat::Parquet) {
         ShardFormat::Parquet
     } else {
         ShardFormat::JsonlZst
@@ -179,11 +202,25 @@ fn recipe(out: &mut String, facts: &CardFacts<'_>) {
     );
 }
 
-fn stages(out: &mut String, funnel: &RowFunnel) {
+/// What documents of a corpus began as.
+#[derive(Clone, Copy)]
+pub(crate) enum Input {
+    /// Prompts of a job.
+    Prompts,
+    /// Rows of files.
+    Files,
+}
+
+pub(crate) fn stages(out: &mut String, funnel: &RowFunnel, input: Input) {
     line!(out, "## Counts at every stage\n");
     line!(out, "| stage | documents |\n|---|---:|");
-    line!(out, "| prompts of the job | {} |", funnel.prompts);
-    line!(out, "| prompts that ended | {} |", funnel.ended);
+    match input {
+        Input::Prompts => {
+            line!(out, "| prompts of the job | {} |", funnel.prompts);
+            line!(out, "| prompts that ended | {} |", funnel.ended);
+        }
+        Input::Files => line!(out, "| documents of the sources | {} |", funnel.prompts),
+    }
     for (stage, counts) in [("failed", &funnel.failed), ("rejected", &funnel.rejected)] {
         for (reason, count) in counts {
             line!(out, "| {stage}: {} | {count} |", markdown(reason));
@@ -199,7 +236,7 @@ fn stages(out: &mut String, funnel: &RowFunnel) {
     line!(out, "| **rows of the corpus** | **{}** |\n", funnel.rows);
 }
 
-fn columns(out: &mut String) {
+pub(crate) fn columns(out: &mut String) {
     line!(out, "## Columns\n");
     line!(out, "| column | type | meaning |\n|---|---|---|");
     for column in &COLUMNS {
@@ -212,8 +249,8 @@ fn columns(out: &mut String) {
     line!(out, "");
 }
 
-fn loading(out: &mut String, spec: &PinnedJobSpec) {
-    let pattern = format!("{DATA_DIR}/{SPLIT}-*.{}", extension(loaded_format(spec)));
+pub(crate) fn loading(out: &mut String, formats: &[ShardFormat]) {
+    let pattern = format!("{DATA_DIR}/{SPLIT}-*.{}", extension(loaded_format(formats)));
     line!(out, "## How to load\n");
     line!(out, "From this folder:\n");
     line!(out, "```python\nfrom datasets import load_dataset\n");

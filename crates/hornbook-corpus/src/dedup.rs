@@ -1,6 +1,5 @@
 //! Exact duplicates: documents with the same normalised text.
 
-use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -94,22 +93,6 @@ impl Normalised {
         }
         self.hasher.update(&self.block[..self.filled]);
         TextHash(self.hasher.digest128())
-    }
-}
-
-/// Remembers the texts of a corpus, 16 bytes each; the first of equals is kept.
-///
-/// Rows must come in the order of `seq`: then the one kept is the one with the smallest
-/// `seq`, however the documents arrived.
-#[derive(Debug, Default)]
-pub struct Dedup {
-    seen: HashSet<TextHash>,
-}
-
-impl Dedup {
-    /// Remembers a text; false when an equal one came before.
-    pub fn is_first(&mut self, hash: TextHash) -> bool {
-        self.seen.insert(hash)
     }
 }
 

@@ -30,6 +30,17 @@ pub enum AssembleError {
         /// The document's number in the assembly.
         index: u32,
     },
+    /// A source of documents that cannot be read, with the place where that is.
+    #[error("{path}: {message}")]
+    Source {
+        /// The source's file or directory.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// Something that cannot be asked for; nothing was done.
+    #[error("{0}")]
+    Request(String),
     /// A row that the columns cannot hold.
     #[error("a row cannot be written: {0}")]
     Row(String),

@@ -56,6 +56,13 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// SHA-256 of everything that is left to read, as 64 hex digits.
+pub(crate) fn sha256_of_file(file: &mut impl Read) -> io::Result<String> {
+    let mut hashing = Hashing::new(io::sink());
+    io::copy(file, &mut hashing)?;
+    Ok(hashing.finish().2)
+}
+
 /// Creates a file that must be on disk, complete, before it counts.
 pub(crate) fn create(path: &Path) -> Result<Hashing<File>, AssembleError> {
     File::create(path).map(Hashing::new).map_err(AssembleError::io(path))

@@ -4,6 +4,7 @@
 //! same documents always give the same bytes.
 
 mod assemble;
+mod build;
 mod card;
 pub mod decontaminate;
 mod dedup;
@@ -17,13 +18,18 @@ mod row;
 mod segment;
 mod sentence;
 mod shards;
+mod sources;
 mod words;
 
-pub use assemble::{AssembleRequest, SeedOrigin, assemble};
-pub use dedup::{Dedup, TextHash, text_hash};
+pub use assemble::{AssembleRequest, CpuTime, SeedOrigin, assemble};
+pub use build::{
+    BuildContent, BuildManifest, BuildRequest, BuildSpec, BuildSummary, BuiltFrom, build,
+};
+pub use dedup::{TextHash, text_hash};
 pub use error::AssembleError;
 pub use gates::{Answer, Judgement, judge};
 pub use manifest::{MANIFEST_PATH, commit_of, spec_digest};
 pub use row::{corpus_row, row_id};
 pub use segment::{Segment, SegmentWriter};
 pub use shards::ShardLimits;
+pub use sources::{SourceFile, find_sources};

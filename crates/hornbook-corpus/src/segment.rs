@@ -8,12 +8,14 @@ use hornbook_records::{JsonlZstReader, JsonlZstWriter};
 use hornbook_types::CorpusRow;
 use serde::{Deserialize, Serialize};
 
+use crate::assemble::{Fact, Part, Row, Rows};
 use crate::dedup::{TextHash, text_hash};
 use crate::error::AssembleError;
 use crate::hashing::{Hashing, create};
+use crate::sources::score_in;
 
 /// Changes whenever rows, hashes or sidecars mean something else than before.
-const SCHEME: u32 = 1;
+const SCHEME: u32 = 2;
 
 /// What stands beside a segment; it is written last, so a segment with a sidecar is complete.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,6 +28,11 @@ struct Sidecar {
     sha256: String,
     /// Hash of each row's normalised text, in the order of the rows.
     hashes: Vec<TextHash>,
+    /// Number of each row's prompt.
+    seqs: Vec<u64>,
+    /// How good each row is; empty when nobody said of any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    scores: Vec<Option<f32>>,
 }
 
 /// A complete segment on disk: the accepted documents among prompts `lo..hi`, in order.
@@ -74,36 +81,21 @@ impl Segment {
         Ok(same.then_some(Self { path, lo, hi, rows: sidecar.rows }))
     }
 
-    /// Hands every row with its text's hash to `take`, in order; ends with an error when the file is damaged.
-    pub(crate) fn read(
-        &self,
-        mut take: impl FnMut(CorpusRow, TextHash) -> Result<(), AssembleError>,
-    ) -> Result<(), AssembleError> {
-        let damaged = |message: String| AssembleError::Segment { path: self.path.clone(), message };
-        let sidecar_path = sidecar_of(&self.path);
-        let bytes = fs::read(&sidecar_path).map_err(AssembleError::io(&sidecar_path))?;
+    fn damaged(&self, message: impl ToString) -> AssembleError {
+        AssembleError::Segment { path: self.path.clone(), message: message.to_string() }
+    }
+
+    fn sidecar(&self) -> Result<Sidecar, AssembleError> {
+        let path = sidecar_of(&self.path);
+        let bytes = fs::read(&path).map_err(AssembleError::io(&path))?;
         let sidecar: Sidecar =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let file = File::open(&self.path).map_err(AssembleError::io(&self.path))?;
-        let mut rows = JsonlZstReader::<_, CorpusRow>::new(Hashing::new(file))
-            .map_err(|error| damaged(error.to_string()))?;
-        let mut hashes = sidecar.hashes.iter();
-        let mut next_seq = self.lo;
-        for row in rows.by_ref() {
-            let row = row.map_err(|error| damaged(error.to_string()))?;
-            if row.seq < next_seq || row.seq >= self.hi {
-                return Err(damaged(format!("row {} is out of order", row.seq)));
-            }
-            next_seq = row.seq + 1;
-            let hash = hashes.next().ok_or_else(|| damaged("a row has no hash".to_owned()))?;
-            take(row, *hash)?;
+            serde_json::from_slice(&bytes).map_err(|error| self.damaged(error))?;
+        let rows = sidecar.hashes.len();
+        let scores = sidecar.scores.len();
+        if sidecar.seqs.len() != rows || (scores != rows && scores != 0) {
+            return Err(self.damaged("a row has no hash"));
         }
-        let file = rows.into_inner().map_err(|error| damaged(error.to_string()))?;
-        let (_, _, sha256) = file.finish();
-        if sha256 != sidecar.sha256 || hashes.next().is_some() {
-            return Err(damaged("the file is not the one that was written".to_owned()));
-        }
-        Ok(())
+        Ok(sidecar)
     }
 
     /// Deletes the segment, sidecar first, so that it will be exported again.
@@ -111,6 +103,83 @@ impl Segment {
         let sidecar = sidecar_of(&self.path);
         fs::remove_file(&sidecar).map_err(AssembleError::io(&sidecar))?;
         fs::remove_file(&self.path).map_err(AssembleError::io(&self.path))
+    }
+}
+
+impl Part for Segment {
+    fn digest(&self) -> Result<String, AssembleError> {
+        Ok(self.sidecar()?.sha256)
+    }
+
+    fn rows(&self, _: u64) -> Result<Rows<'_>, AssembleError> {
+        let sidecar = self.sidecar()?;
+        let file = File::open(&self.path).map_err(AssembleError::io(&self.path))?;
+        let rows = JsonlZstReader::<_, CorpusRow>::new(Hashing::new(file))
+            .map_err(|error| self.damaged(error))?;
+        Ok(Box::new(SegmentRows { segment: self, sidecar, rows: Some(rows), read: 0 }))
+    }
+
+    fn default_id(&self, row: u64) -> String {
+        format!("{}#{row}", self.path.display())
+    }
+
+    fn known(&self) -> Result<Option<Vec<Fact>>, AssembleError> {
+        let Sidecar { hashes, seqs, scores, .. } = self.sidecar()?;
+        let facts = hashes.into_iter().zip(seqs).enumerate().map(|(row, (hash, seq))| Fact {
+            hash,
+            seq,
+            id_end: 0,
+            score: scores.get(row).copied().flatten().unwrap_or(f32::NAN),
+            kept_bytes: 0,
+            gate: 0,
+            contaminated: false,
+            trimmed: false,
+        });
+        Ok(Some(facts.collect()))
+    }
+}
+
+/// The rows of a segment; after the last, the file is held against its sidecar.
+struct SegmentRows<'a> {
+    segment: &'a Segment,
+    sidecar: Sidecar,
+    rows: Option<JsonlZstReader<Hashing<File>, CorpusRow>>,
+    read: usize,
+}
+
+impl SegmentRows<'_> {
+    fn next_row(&mut self) -> Result<Option<Row>, AssembleError> {
+        let Some(rows) = &mut self.rows else { return Ok(None) };
+        let Some(row) = rows.next() else { return self.check_whole().map(|()| None) };
+        let row = row.map_err(|error| self.segment.damaged(error))?;
+        if self.sidecar.seqs.get(self.read) != Some(&row.seq) {
+            return Err(self.segment.damaged(format!("row {} is out of order", row.seq)));
+        }
+        let score = self.sidecar.scores.get(self.read).copied().flatten();
+        self.read += 1;
+        Ok(Some(Row { row, score, has_own_id: true, has_own_tokens: true }))
+    }
+
+    fn check_whole(&mut self) -> Result<(), AssembleError> {
+        let Some(rows) = self.rows.take() else { return Ok(()) };
+        let file = rows.into_inner().map_err(|error| self.segment.damaged(error))?;
+        let (_, _, sha256) = file.finish();
+        if sha256 != self.sidecar.sha256 || self.read != self.sidecar.seqs.len() {
+            return Err(self.segment.damaged("the file is not the one that was written"));
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for SegmentRows<'_> {
+    type Item = Result<Row, AssembleError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.next_row();
+        if row.is_err() {
+            self.rows = None;
+        }
+        row.transpose()
     }
 }
 
@@ -136,6 +205,8 @@ impl SegmentWriter {
             rows: 0,
             sha256: String::new(),
             hashes: Vec::new(),
+            seqs: Vec::new(),
+            scores: Vec::new(),
         };
         Ok(Self { dir: dir.to_owned(), sidecar, out, temporary })
     }
@@ -143,7 +214,14 @@ impl SegmentWriter {
     /// Appends the next accepted document; rows come in the order of `seq`.
     pub fn write(&mut self, row: &CorpusRow) -> Result<(), AssembleError> {
         self.out.write(row).map_err(AssembleError::write(&self.temporary))?;
+        let score = score_in(&row.scores);
+        let scores = &mut self.sidecar.scores;
+        if score.is_some() || !scores.is_empty() {
+            scores.resize(self.sidecar.hashes.len(), None);
+            scores.push(score);
+        }
         self.sidecar.hashes.push(text_hash(&row.text));
+        self.sidecar.seqs.push(row.seq);
         self.sidecar.rows += 1;
         Ok(())
     }

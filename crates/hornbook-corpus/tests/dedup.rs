@@ -1,6 +1,6 @@
 //! Which texts count as the same.
 
-use hornbook_corpus::{Dedup, text_hash};
+use hornbook_corpus::text_hash;
 use proptest::prelude::*;
 
 #[test]
@@ -43,19 +43,5 @@ proptest! {
         prop_assert_eq!(text_hash(&words.join(&mark)), text_hash(&spaced));
         let long = spaced.repeat(80);
         prop_assert_eq!(text_hash(&format!("é {long}")), text_hash(&format!("É, {long}…")));
-    }
-
-    /// What is kept of a sequence is one of each, the first.
-    #[test]
-    fn the_first_of_equals_is_kept(texts in prop::collection::vec("[ab]{1,3}", 0..40)) {
-        let mut dedup = Dedup::default();
-        let kept: Vec<_> = texts.iter().filter(|text| dedup.is_first(text_hash(text))).collect();
-        let mut expected = Vec::new();
-        for text in &texts {
-            if !expected.contains(&text) {
-                expected.push(text);
-            }
-        }
-        prop_assert_eq!(kept, expected);
     }
 }

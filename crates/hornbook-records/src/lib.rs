@@ -8,6 +8,7 @@ mod columns;
 mod corpus_jsonl;
 mod corpus_parquet;
 mod csv_rows;
+mod document_rows;
 mod error;
 mod format;
 mod json_array;
@@ -19,5 +20,6 @@ mod zst;
 
 pub use corpus_jsonl::{JsonlZstReader, JsonlZstWriter};
 pub use corpus_parquet::{CorpusParquetReader, CorpusParquetWriter};
+pub use document_rows::{DOCUMENT_BYTES, DocumentRow, Documents, read_documents};
 pub use error::{RecordError, RecordFault, WriteError};
 pub use format::{RecordFormat, Records, read_records, read_text_records};

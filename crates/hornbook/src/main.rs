@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Corpus, Global};
 use crate::client::Client;
 use crate::environment::Environment;
 use crate::exit::{Context as _, Failure, Outcome};
@@ -52,8 +52,12 @@ async fn run(cli: Cli, environment: Environment) -> Outcome {
         Command::Job(command) => {
             commands::job::run(command, &client(&global, &environment)?, global.json).await
         }
-        Command::Corpus(command) => {
-            commands::corpus::run(command, &client(&global, &environment)?, global.json).await
+        Command::Corpus(Corpus::Pull { job, out }) => {
+            let client = client(&global, &environment)?;
+            commands::corpus::pull::run(&client, &job, &out, global.json).await
+        }
+        Command::Corpus(Corpus::Build(arguments)) => {
+            commands::corpus::build::run(arguments, global.json).await
         }
         Command::Template(command) => {
             commands::template::run(command, &client(&global, &environment)?, global.json).await

@@ -1,5 +1,6 @@
 //! The command line: every command, its arguments and its help.
 
+mod corpus;
 mod engine;
 
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use corpus::{Build, Corpus, Dedup, Gates};
 pub(crate) use engine::{Engine, EngineTuning, LocalEngine};
 
 use crate::config::DEFAULT_MODEL_FILE;
@@ -57,7 +59,7 @@ pub(crate) enum Command {
     /// Submit jobs and look after them
     #[command(subcommand)]
     Job(Job),
-    /// Fetch finished corpora
+    /// Fetch finished corpora, and build corpora from files
     #[command(subcommand)]
     Corpus(Corpus),
     /// Prompt templates
@@ -225,17 +227,6 @@ pub(crate) enum Job {
         /// Only prompts that failed with these codes
         #[arg(long, value_delimiter = ',')]
         codes: Vec<String>,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Corpus {
-    /// Fetch a job's corpus: resumed where it stopped, every file checked
-    Pull {
-        job: String,
-        /// Directory to write to
-        #[arg(long, short, value_name = "DIR")]
-        out: PathBuf,
     },
 }
 

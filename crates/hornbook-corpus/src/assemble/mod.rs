@@ -1,24 +1,40 @@
-//! From segments to a corpus: one pass in the order of prompts.
+//! From documents to a corpus: facts first, then decisions, then one reading in order that writes.
+//!
+//! A job's segments and plain files go the same way. What an assembly decides depends on the documents, their
+//! order and the settings alone: not on threads, nor on how often it was begun.
+
+mod decide;
+mod fact;
+mod fact_file;
+pub(crate) mod limits;
+mod ordered;
+mod part;
+mod survey;
+mod write;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use hornbook_types::{
-    CorpusFile, CorpusRow, DedupMode, Manifest, ManifestContent, ManifestRun, PinnedJobSpec,
-    Reason, RowFunnel,
-};
+use hornbook_types::{Manifest, ManifestContent, ManifestRun, PinnedJobSpec, RowFunnel};
+
+pub use survey::CpuTime;
+
+pub(crate) use decide::{Fate, Ledger};
+pub(crate) use fact::Fact;
+pub(crate) use fact_file::{FactFile, FactTotals};
+pub(crate) use part::{Part, Row, Rows};
+pub(crate) use survey::Survey;
+pub(crate) use write::{Tally, write_file, write_rows};
 
 use crate::card::{CardFacts, card};
-use crate::dedup::{Dedup, TextHash};
 use crate::error::AssembleError;
-use crate::hashing::sha256_hex;
 use crate::manifest::{MANIFEST_PATH, commit_of, spec_digest};
 use crate::segment::Segment;
 use crate::shards::{ShardLimits, ShardWriter};
 
 /// Path of the dataset card below a corpus.
-const CARD_PATH: &str = "README.md";
+pub(crate) const CARD_PATH: &str = "README.md";
 
 /// Where a corpus's seeds come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,15 +72,6 @@ pub struct AssembleRequest<'a> {
     pub keep_going: &'a dyn Fn() -> bool,
 }
 
-/// What was counted while rows went by.
-#[derive(Default)]
-struct Tally {
-    tokens: u64,
-    funnel: RowFunnel,
-    models: BTreeMap<String, Option<String>>,
-    lines: BTreeMap<(String, String), u64>,
-}
-
 /// Writes shards, dataset card and manifest into `out`, an empty or absent directory.
 ///
 /// Every byte but the manifest's `run` depends on spec, documents and counts alone: not on
@@ -76,17 +83,21 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, A
     if segments.windows(2).any(|pair| pair[0].hi > pair[1].lo) {
         return Err(AssembleError::Row("two segments hold the same prompts".to_owned()));
     }
+    let parts: Vec<&dyn Part> = segments.iter().map(|segment| *segment as &dyn Part).collect();
+    let mut ledger = Ledger::default();
+    for part in &parts {
+        for fact in part.known()?.unwrap_or_default() {
+            ledger.push(&fact, (request.takes)(fact.seq))?;
+        }
+    }
+    ledger.decide(request.spec.assembly.dedup);
     let mut tally = Tally { funnel: request.before.clone(), ..Tally::default() };
-    let mut shards = ShardWriter::new(out, &request.spec.assembly.format, request.limits)?;
-    let mut dedup = Dedup::default();
     tally.funnel.accepted = 0;
-    for segment in segments {
-        segment.read(|row, hash| {
-            if !(request.keep_going)() {
-                return Err(AssembleError::Stopped);
-            }
-            take_row(request, row, hash, &mut tally, &mut dedup, &mut shards)
-        })?;
+    let mut shards = ShardWriter::new(out, &request.spec.assembly.format, request.limits)?;
+    let nobody = &mut |_: u32, _: &Row, _: Fate| Ok(());
+    write_rows(&parts, &ledger, &mut tally, &mut shards, request.keep_going, nobody)?;
+    for (model, sha256) in &mut tally.models {
+        *sha256 = request.model_hashes.get(model).cloned();
     }
     let funnel = &mut tally.funnel;
     funnel.ended = funnel.accepted
@@ -127,46 +138,4 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, A
     json.push(b'\n');
     write_file(out, MANIFEST_PATH, &json)?;
     Ok(manifest)
-}
-
-fn take_row(
-    request: &AssembleRequest<'_>,
-    row: CorpusRow,
-    hash: TextHash,
-    tally: &mut Tally,
-    dedup: &mut Dedup,
-    shards: &mut ShardWriter,
-) -> Result<(), AssembleError> {
-    if !(request.takes)(row.seq) {
-        return Ok(());
-    }
-    let funnel = &mut tally.funnel;
-    funnel.accepted += 1;
-    // Near deduplication keeps at most what exact deduplication keeps.
-    if request.spec.assembly.dedup != DedupMode::None && !dedup.is_first(hash) {
-        let reason = Reason::DuplicateExact.as_str().to_owned();
-        *funnel.dropped.entry(reason).or_default() += 1;
-        return Ok(());
-    }
-    funnel.rows += 1;
-    tally.tokens += u64::from(row.token_length);
-    let formats = funnel.cells.entry(row.audience.clone()).or_default();
-    *formats.entry(row.format.clone()).or_default() += 1;
-    if !tally.models.contains_key(&row.model) {
-        let known = request.model_hashes.get(&row.model).cloned();
-        tally.models.insert(row.model.clone(), known);
-    }
-    *tally.lines.entry((row.template.clone(), row.audience.clone())).or_default() += 1;
-    shards.write(row)
-}
-
-fn write_file(out: &Path, name: &str, bytes: &[u8]) -> Result<CorpusFile, AssembleError> {
-    let path = out.join(name);
-    fs::write(&path, bytes).map_err(AssembleError::io(&path))?;
-    Ok(CorpusFile {
-        path: name.to_owned(),
-        bytes: bytes.len() as u64,
-        sha256: sha256_hex(bytes),
-        rows: None,
-    })
 }

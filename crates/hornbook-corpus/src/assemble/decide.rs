@@ -1,0 +1,242 @@
+//! Who stays, from the facts of all documents.
+
+use hornbook_types::{DedupMode, Reason};
+
+use super::fact::Fact;
+use super::limits::DOCUMENTS_MAX;
+use super::survey::gate_of;
+use crate::error::AssembleError;
+
+/// What becomes of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is a row of the corpus.
+    Stays,
+    /// It is none of the corpus's documents, and counted nowhere.
+    PassedOver,
+    /// A gate refused it.
+    Refused(Reason),
+    /// It reads as the document of that number does.
+    Exact(u32),
+    /// It is similar to the document of that number.
+    Near(u32),
+    /// It holds an item of a benchmark.
+    Contaminated,
+}
+
+impl Fate {
+    /// Why it goes, if it does and is counted.
+    pub(crate) fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Stays | Self::PassedOver => None,
+            Self::Refused(gate) => Some(gate.as_str()),
+            Self::Exact(_) => Some(EXACT),
+            Self::Near(_) => Some(NEAR),
+            Self::Contaminated => Some(CONTAMINATED),
+        }
+    }
+
+    /// The document that stays in its place.
+    pub(crate) fn root(self) -> Option<u32> {
+        match self {
+            Self::Exact(root) | Self::Near(root) => Some(root),
+            _ => None,
+        }
+    }
+}
+
+/// Reason of documents that read as another one does.
+pub(crate) const EXACT: &str = "duplicate_exact";
+/// Reason of documents that are similar to another one.
+pub(crate) const NEAR: &str = "duplicate_near";
+/// Reason of documents that hold an item of a benchmark.
+pub(crate) const CONTAMINATED: &str = "decontaminated";
+
+const STAYS: u8 = 0;
+const PASSED_OVER: u8 = 255;
+const DUPLICATE_EXACT: u8 = 254;
+const DUPLICATE_NEAR: u8 = 253;
+const HOLDS_BENCHMARK: u8 = 252;
+
+/// The facts of all documents, and what follows from them; about 30 bytes a document.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    hashes: Vec<u128>,
+    /// Empty as long as no document has a score.
+    scores: Vec<f32>,
+    contaminated: Vec<bool>,
+    /// The gate's number, or one of the constants above.
+    fates: Vec<u8>,
+    roots: Vec<u32>,
+    /// Bytes that are left of documents that were cut, by number.
+    kept_bytes: Vec<(u32, u32)>,
+}
+
+impl Ledger {
+    /// Documents so far.
+    pub(crate) fn len(&self) -> u64 {
+        self.fates.len() as u64
+    }
+
+    /// Adds the next document; it is passed over unless the corpus takes it.
+    pub(crate) fn push(&mut self, fact: &Fact, takes: bool) -> Result<(), AssembleError> {
+        if self.len() >= DOCUMENTS_MAX {
+            return Err(AssembleError::Request(format!("more than {DOCUMENTS_MAX} documents")));
+        }
+        if !fact.score.is_nan() && self.scores.is_empty() {
+            self.scores.resize(self.fates.len(), f32::NAN);
+        }
+        if !fact.score.is_nan() || !self.scores.is_empty() {
+            self.scores.push(fact.score);
+        }
+        if fact.trimmed {
+            self.kept_bytes.push((self.fates.len() as u32, fact.kept_bytes));
+        }
+        self.hashes.push(fact.hash.0);
+        self.contaminated.push(fact.contaminated);
+        self.fates.push(if takes { fact.gate } else { PASSED_OVER });
+        Ok(())
+    }
+
+    /// What becomes of a document.
+    pub(crate) fn fate(&self, number: u32) -> Fate {
+        let root = || self.roots.get(number as usize).copied().unwrap_or(number);
+        match self.fates[number as usize] {
+            STAYS => Fate::Stays,
+            PASSED_OVER => Fate::PassedOver,
+            DUPLICATE_EXACT => Fate::Exact(root()),
+            DUPLICATE_NEAR => Fate::Near(root()),
+            HOLDS_BENCHMARK => Fate::Contaminated,
+            gate => gate_of(gate).map_or(Fate::PassedOver, Fate::Refused),
+        }
+    }
+
+    /// Bytes of its text that are left, if it was cut.
+    pub(crate) fn kept_bytes(&self, number: u32) -> Option<usize> {
+        let found = self.kept_bytes.binary_search_by_key(&number, |it| it.0);
+        found.ok().map(|at| self.kept_bytes[at].1 as usize)
+    }
+
+    /// How much a document is worth beside its duplicates.
+    ///
+    /// One that holds a benchmark's item is worth less than any other: it will go, and what stays in
+    /// the place of a duplicate must stay.
+    fn worth(&self, number: u32) -> f32 {
+        if self.contaminated[number as usize] {
+            return f32::NEG_INFINITY;
+        }
+        let score = self.scores.get(number as usize).copied().unwrap_or(f32::NAN);
+        if score.is_nan() { f32::MIN } else { score }
+    }
+
+    /// Decides everything.
+    pub(crate) fn decide(&mut self, dedup: DedupMode) {
+        if dedup != DedupMode::None {
+            self.drop_exact();
+        }
+        self.hashes = Vec::new();
+        self.drop_contaminated();
+    }
+
+    /// Of those that read alike, the one that is worth most stays, the first of equals.
+    fn drop_exact(&mut self) {
+        self.roots = (0..self.fates.len() as u32).collect();
+        let stays = |number: &u32| self.fates[*number as usize] == STAYS;
+        let mut order: Vec<u32> = self.roots.iter().copied().filter(stays).collect();
+        order.sort_unstable_by(|&a, &b| {
+            let hash = |number: u32| self.hashes[number as usize];
+            hash(a)
+                .cmp(&hash(b))
+                .then_with(|| self.worth(b).total_cmp(&self.worth(a)))
+                .then(a.cmp(&b))
+        });
+        let mut root = None;
+        for number in order {
+            let hash = self.hashes[number as usize];
+            match root {
+                Some((kept, same)) if same == hash => {
+                    self.roots[number as usize] = kept;
+                    self.fates[number as usize] = DUPLICATE_EXACT;
+                }
+                _ => root = Some((number, hash)),
+            }
+        }
+    }
+
+    /// Takes benchmarks out; a duplicate of one that goes goes for the same reason, because all
+    /// that are worth as little hold an item too.
+    fn drop_contaminated(&mut self) {
+        for number in 0..self.fates.len() {
+            let goes = self.contaminated[number] && self.fates[number] == STAYS;
+            if goes {
+                self.fates[number] = HOLDS_BENCHMARK;
+            }
+        }
+        for number in 0..self.roots.len() {
+            let is_duplicate = matches!(self.fates[number], DUPLICATE_EXACT | DUPLICATE_NEAR);
+            if is_duplicate && self.fates[self.roots[number] as usize] == HOLDS_BENCHMARK {
+                self.fates[number] = HOLDS_BENCHMARK;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dedup::TextHash;
+
+    fn fact(hash: u128, score: f32) -> Fact {
+        Fact {
+            hash: TextHash(hash),
+            seq: 0,
+            id_end: 0,
+            score,
+            kept_bytes: 0,
+            gate: 0,
+            contaminated: false,
+            trimmed: false,
+        }
+    }
+
+    fn fates(facts: &[Fact], dedup: DedupMode) -> Vec<Fate> {
+        let mut ledger = Ledger::default();
+        for fact in facts {
+            ledger.push(fact, fact.seq == 0).unwrap();
+        }
+        ledger.decide(dedup);
+        (0..facts.len() as u32).map(|number| ledger.fate(number)).collect()
+    }
+
+    #[test]
+    fn the_best_of_equals_stays_then_the_first() {
+        let facts =
+            [fact(1, f32::NAN), fact(2, 0.5), fact(1, f32::NAN), fact(2, 0.9), fact(2, 0.9)];
+        let expected = [Fate::Stays, Fate::Exact(3), Fate::Exact(0), Fate::Stays, Fate::Exact(3)];
+        assert_eq!(fates(&facts, DedupMode::Exact), expected);
+        assert_eq!(fates(&facts, DedupMode::None), [Fate::Stays; 5]);
+        let facts = [fact(1, f32::NAN), fact(1, -7.0)];
+        assert_eq!(fates(&facts, DedupMode::Exact), [Fate::Exact(1), Fate::Stays]);
+    }
+
+    #[test]
+    fn what_a_gate_refused_or_nobody_takes_is_nobodys_root() {
+        let refused = Fact { gate: 1, ..fact(1, 9.0) };
+        let passed_over = Fact { seq: 1, ..fact(1, 8.0) };
+        let facts = [refused, passed_over, fact(1, 1.0), fact(1, 0.0)];
+        let expected =
+            [Fate::Refused(Reason::Empty), Fate::PassedOver, Fate::Stays, Fate::Exact(2)];
+        assert_eq!(fates(&facts, DedupMode::Exact), expected);
+    }
+
+    #[test]
+    fn what_holds_a_benchmark_is_nobodys_root() {
+        let leaked = Fact { contaminated: true, ..fact(1, 9.0) };
+        let facts = [leaked, fact(1, 1.0), Fact { contaminated: true, ..fact(2, 1.0) }];
+        let expected = [Fate::Exact(1), Fate::Stays, Fate::Contaminated];
+        assert_eq!(fates(&facts, DedupMode::Exact), expected);
+        let expected = [Fate::Contaminated, Fate::Stays, Fate::Contaminated];
+        assert_eq!(fates(&facts, DedupMode::None), expected);
+        assert_eq!(fates(&[leaked, leaked], DedupMode::Exact), [Fate::Contaminated; 2]);
+    }
+}

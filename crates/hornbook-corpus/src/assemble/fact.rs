@@ -1,0 +1,83 @@
+//! What an assembly knows of a document besides its text.
+
+use crate::dedup::TextHash;
+
+/// Everything that decisions need of one document.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Fact {
+    /// Hash of the normalised text.
+    pub(crate) hash: TextHash,
+    /// Its number in its part; within a segment, the prompt's.
+    pub(crate) seq: u64,
+    /// Where its own id ends in the file of ids; where the one before ends if it has none.
+    pub(crate) id_end: u64,
+    /// How good it is; not a number when nobody said.
+    pub(crate) score: f32,
+    /// Bytes of its beginning that the gates let through.
+    pub(crate) kept_bytes: u32,
+    /// The gate that refused it, by its place in `Reason::ALL`, and 1; 0 for none.
+    pub(crate) gate: u8,
+    /// Whether it holds an item of a benchmark.
+    pub(crate) contaminated: bool,
+    /// Whether its text was cut.
+    pub(crate) trimmed: bool,
+}
+
+/// Bytes of a stored fact.
+pub(crate) const FACT_BYTES: usize = 44;
+
+impl Fact {
+    /// Its form in a file, little-endian.
+    pub(crate) fn to_bytes(self) -> [u8; FACT_BYTES] {
+        let mut bytes = [0; FACT_BYTES];
+        bytes[..16].copy_from_slice(&self.hash.0.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.seq.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.id_end.to_le_bytes());
+        bytes[32..36].copy_from_slice(&self.score.to_le_bytes());
+        bytes[36..40].copy_from_slice(&self.kept_bytes.to_le_bytes());
+        bytes[40] = self.gate;
+        bytes[41] = u8::from(self.contaminated);
+        bytes[42] = u8::from(self.trimmed);
+        bytes
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) made.
+    pub(crate) fn from_bytes(bytes: &[u8; FACT_BYTES]) -> Self {
+        Self {
+            hash: TextHash(u128::from_le_bytes(array(bytes, 0))),
+            seq: u64::from_le_bytes(array(bytes, 16)),
+            id_end: u64::from_le_bytes(array(bytes, 24)),
+            score: f32::from_le_bytes(array(bytes, 32)),
+            kept_bytes: u32::from_le_bytes(array(bytes, 36)),
+            gate: bytes[40],
+            contaminated: bytes[41] != 0,
+            trimmed: bytes[42] != 0,
+        }
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8; FACT_BYTES], at: usize) -> [u8; N] {
+    let mut part = [0; N];
+    part.copy_from_slice(&bytes[at..at + N]);
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_survives_its_file() {
+        let fact = Fact {
+            hash: TextHash(u128::MAX - 5),
+            seq: 1 << 40,
+            id_end: 77,
+            score: -0.25,
+            kept_bytes: 9,
+            gate: 3,
+            contaminated: true,
+            trimmed: false,
+        };
+        assert_eq!(Fact::from_bytes(&fact.to_bytes()), fact);
+    }
+}

@@ -1,0 +1,100 @@
+//! The manifest of a corpus built from files.
+
+use hornbook_types::{AssemblySpec, CorpusFile, GateSpec, RowFunnel};
+use serde::{Deserialize, Serialize};
+
+use crate::assemble::limits::BYTES_PER_TOKEN;
+use crate::assemble::{FactTotals, Part as _};
+use crate::error::AssembleError;
+use crate::hashing::sha256_hex;
+use crate::sources::SourceFile;
+
+/// A file that a corpus was built from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltFrom {
+    /// Its name, or its path below the directory that was named.
+    pub file: String,
+    /// SHA-256 of its content, 64 hex digits.
+    pub sha256: String,
+}
+
+impl BuiltFrom {
+    pub(super) fn of(source: &SourceFile) -> Result<Self, AssembleError> {
+        Ok(Self { file: source.label().to_owned(), sha256: source.digest()? })
+    }
+}
+
+/// Everything that a built corpus is a function of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BuildSpec {
+    /// How documents were assembled.
+    pub assembly: AssemblySpec,
+    /// Gates that were tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<GateSpec>,
+    /// Files of documents, in the order of the corpus.
+    pub sources: Vec<BuiltFrom>,
+}
+
+impl BuildSpec {
+    /// SHA-256 of the spec as compact JSON, 64 hex digits.
+    pub fn digest(&self) -> Result<String, AssembleError> {
+        let json =
+            serde_json::to_vec(self).map_err(|error| AssembleError::Row(error.to_string()))?;
+        Ok(sha256_hex(&json))
+    }
+}
+
+/// `manifest.json` of a built corpus; nothing in it depends on the clock, the machine or an earlier attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BuildManifest {
+    /// A pure function of spec and documents.
+    pub content: BuildContent,
+    /// Version of the software.
+    pub hornbook: String,
+}
+
+/// What a built corpus is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BuildContent {
+    /// SHA-1 over the sorted `path NUL sha256 LF` of all files but the manifest's own; 40 hex digits.
+    pub commit: String,
+    /// SHA-256 of `spec` as JSON; 64 hex digits.
+    pub spec_digest: String,
+    /// Always false: a built corpus is there when it is complete.
+    pub partial: bool,
+    /// Rows of the corpus.
+    pub rows: u64,
+    /// Tokens of those rows.
+    pub tokens: u64,
+    /// Who counted those tokens.
+    pub token_counts: String,
+    /// Every file but the manifest itself.
+    pub files: Vec<CorpusFile>,
+    /// What the corpus was built from, and how.
+    pub spec: BuildSpec,
+    /// Models that wrote the rows, where the sources say so.
+    pub models: Vec<String>,
+    /// Documents at each stage; `prompts` are the documents of the sources.
+    pub counts: RowFunnel,
+}
+
+impl BuildManifest {
+    /// As it is stored.
+    pub(super) fn to_json(&self) -> Result<Vec<u8>, AssembleError> {
+        let mut json = serde_json::to_vec_pretty(self)
+            .map_err(|error| AssembleError::Row(error.to_string()))?;
+        json.push(b'\n');
+        Ok(json)
+    }
+}
+
+/// Says whose the lengths in tokens are.
+pub(super) fn token_counts(totals: &FactTotals) -> String {
+    let estimate = format!("estimated as bytes / {BYTES_PER_TOKEN}");
+    match totals.estimated {
+        0 => "the sources' own".to_owned(),
+        all if all == totals.documents => estimate,
+        some => format!("the sources' own; {estimate} for {some} documents without"),
+    }
+}

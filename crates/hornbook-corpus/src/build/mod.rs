@@ -1,0 +1,217 @@
+//! From files to a corpus, with every document that was dropped accounted for.
+
+mod card;
+mod manifest;
+mod removed;
+mod workspace;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hornbook_types::{AssemblySpec, GateSpec, RowFunnel};
+
+pub use manifest::{BuildContent, BuildManifest, BuildSpec, BuiltFrom};
+pub(crate) use removed::REMOVED_PATH;
+
+use crate::assemble::{
+    CARD_PATH, CpuTime, FactFile, FactTotals, Ledger, Part, Survey, Tally, write_file, write_rows,
+};
+use crate::error::AssembleError;
+use crate::manifest::{MANIFEST_PATH, commit_of};
+use crate::shards::{ShardLimits, ShardWriter};
+use crate::sources::{SourceFile, find_sources};
+use removed::RemovedWriter;
+use workspace::Workspace;
+
+/// What a corpus is built from, and how.
+pub struct BuildRequest<'a> {
+    /// What people call the corpus.
+    pub name: &'a str,
+    /// Files and directories of documents, in the order in which the corpus has them.
+    pub sources: &'a [PathBuf],
+    /// How documents are assembled.
+    pub assembly: AssemblySpec,
+    /// Gates that documents must pass; none are tried without.
+    pub gates: Option<GateSpec>,
+    /// Threads that read and compute; the corpus is the same with any number.
+    pub threads: usize,
+    /// Version of the software, for the manifest.
+    pub hornbook: &'a str,
+    /// Sizes of shards.
+    pub limits: ShardLimits,
+    /// The processor's time.
+    pub cpu: CpuTime<'a>,
+    /// Asked now and then: false stops the build, to be resumed by another.
+    pub keep_going: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// What a build did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildSummary {
+    /// Documents read.
+    pub documents: u64,
+    /// Rows of the corpus.
+    pub rows: u64,
+    /// Their tokens.
+    pub tokens: u64,
+    /// Documents that are not in the corpus, by reason.
+    pub removed: BTreeMap<String, u64>,
+    /// Commit of the corpus.
+    pub commit: String,
+    /// Documents deduplicated per second of processor time, from reading them to the decision.
+    pub dedup_docs_per_cpu_s: Option<f64>,
+    /// Documents searched for benchmarks per second of processor time, without reading them.
+    pub decont_docs_per_cpu_s: Option<f64>,
+}
+
+/// Builds a corpus in `out`, an empty or absent directory, which appears when everything in it is complete.
+///
+/// Until then work lies in a hidden directory beside it, from where the same request goes on after a kill. Where the
+/// corpus of the same request is complete already, it stays as it is.
+pub fn build(request: &BuildRequest<'_>, out: &Path) -> Result<BuildSummary, AssembleError> {
+    let sources = find_sources(request.sources)?;
+    if sources.is_empty() {
+        return Err(AssembleError::Request("there is no source".to_owned()));
+    }
+    let workspace = Workspace::open(out)?;
+    let from = sources.iter().map(BuiltFrom::of).collect::<Result<Vec<_>, _>>()?;
+    let spec = BuildSpec {
+        assembly: request.assembly.clone(),
+        gates: request.gates.clone(),
+        sources: from,
+    };
+    let digest = spec.digest()?;
+    if let Some(done) = workspace.published(&digest)? {
+        workspace.clear()?;
+        return Ok(summary_of(&done.content, &FactTotals::default(), None));
+    }
+    let (ledger, totals, deciding_nanos, facts) = decide(request, &sources, &spec, &workspace)?;
+    let place = workspace.begin_corpus()?;
+    let pieces = Pieces { request, sources: &sources, ledger: &ledger, facts: &facts };
+    let manifest = pieces.write(spec, digest, &totals, &place)?;
+    workspace.publish(&place)?;
+    Ok(summary_of(&manifest.content, &totals, Some(deciding_nanos)))
+}
+
+type Decided = (Ledger, FactTotals, u64, Vec<FactFile>);
+
+/// Reads every source, and decides what becomes of each document.
+fn decide(
+    request: &BuildRequest<'_>,
+    sources: &[SourceFile],
+    spec: &BuildSpec,
+    workspace: &Workspace,
+) -> Result<Decided, AssembleError> {
+    let survey = Survey {
+        gates: request.gates.as_ref(),
+        threads: request.threads,
+        cpu: request.cpu,
+        keep_going: request.keep_going,
+    };
+    let mut totals = FactTotals::default();
+    let mut facts = Vec::with_capacity(sources.len());
+    for (source, from) in sources.iter().zip(&spec.sources) {
+        let file = survey.facts(source, &from.sha256, workspace.facts())?;
+        totals.documents += file.totals.documents;
+        totals.estimated += file.totals.estimated;
+        totals.dedup_nanos += file.totals.dedup_nanos;
+        totals.decontaminate_nanos += file.totals.decontaminate_nanos;
+        facts.push(file);
+    }
+    let began = (request.cpu.process)();
+    let mut ledger = Ledger::default();
+    for file in &facts {
+        for fact in file.facts()? {
+            ledger.push(&fact?, true)?;
+        }
+    }
+    ledger.decide(request.assembly.dedup);
+    let took = (request.cpu.process)().saturating_sub(began);
+    let deciding_nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    Ok((ledger, totals, deciding_nanos, facts))
+}
+
+/// Everything that is known when the corpus is written.
+struct Pieces<'a> {
+    request: &'a BuildRequest<'a>,
+    sources: &'a [SourceFile],
+    ledger: &'a Ledger,
+    facts: &'a [FactFile],
+}
+
+impl Pieces<'_> {
+    fn write(
+        &self,
+        spec: BuildSpec,
+        digest: String,
+        totals: &FactTotals,
+        place: &Path,
+    ) -> Result<BuildManifest, AssembleError> {
+        let request = self.request;
+        let mut shards = ShardWriter::new(place, &spec.assembly.format, request.limits)?;
+        let mut removed = RemovedWriter::create(place, self.sources, self.facts)?;
+        let mut tally = Tally::default();
+        let parts: Vec<&dyn Part> = self.sources.iter().map(|source| source as &dyn Part).collect();
+        let on_dropped = &mut |_, row: &_, fate| removed.write(row, fate);
+        let keep_going = &|| (request.keep_going)();
+        write_rows(&parts, self.ledger, &mut tally, &mut shards, keep_going, on_dropped)?;
+        tally.funnel.prompts = totals.documents;
+        tally.funnel.ended = totals.documents;
+        let mut files = shards.finish()?;
+        files.push(removed.finish()?);
+        let card = card::card(request.name, &spec, &digest, &tally);
+        files.push(write_file(place, CARD_PATH, card.as_bytes())?);
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let content = BuildContent {
+            commit: commit_of(&files),
+            spec_digest: digest,
+            partial: false,
+            rows: tally.funnel.rows,
+            tokens: tally.tokens,
+            token_counts: manifest::token_counts(totals),
+            files,
+            spec,
+            models: tally.models.into_keys().filter(|model| !model.is_empty()).collect(),
+            counts: tally.funnel,
+        };
+        let manifest = BuildManifest { content, hornbook: request.hornbook.to_owned() };
+        write_file(place, MANIFEST_PATH, &manifest.to_json()?)?;
+        Ok(manifest)
+    }
+}
+
+fn summary_of(content: &BuildContent, totals: &FactTotals, deciding: Option<u64>) -> BuildSummary {
+    let RowFunnel { prompts, rejected, dropped, .. } = &content.counts;
+    let per_second =
+        |nanos: u64| (nanos > 0).then(|| totals.documents as f64 / (nanos as f64 / 1e9));
+    let deduplicates = content.spec.assembly.dedup != hornbook_types::DedupMode::None;
+    let dedup = deciding.map(|nanos| nanos + totals.dedup_nanos).filter(|_| deduplicates);
+    BuildSummary {
+        documents: *prompts,
+        rows: content.rows,
+        tokens: content.tokens,
+        removed: rejected.iter().chain(dropped).map(|(why, n)| (why.clone(), *n)).collect(),
+        commit: content.commit.clone(),
+        dedup_docs_per_cpu_s: dedup.and_then(per_second),
+        decont_docs_per_cpu_s: per_second(totals.decontaminate_nanos),
+    }
+}
+
+/// Makes sure that a file and its name outlive the machine's next breath.
+fn sync_tree(dir: &Path) -> Result<(), AssembleError> {
+    for entry in fs::read_dir(dir).map_err(AssembleError::io(dir))? {
+        let path = entry.map_err(AssembleError::io(dir))?.path();
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            sync(&path)?;
+        }
+    }
+    sync(dir)
+}
+
+fn sync(path: &Path) -> Result<(), AssembleError> {
+    let file = fs::File::open(path).map_err(AssembleError::io(path))?;
+    file.sync_all().map_err(AssembleError::io(path))
+}

@@ -1,0 +1,61 @@
+//! Arguments of everything that is about corpora.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Subcommand)]
+pub(crate) enum Corpus {
+    /// Fetch a job's corpus: resumed where it stopped, every file checked
+    Pull {
+        job: String,
+        /// Directory to write to
+        #[arg(long, short, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Assemble files into a corpus, with no service; a build that was killed is resumed by the same command
+    Build(Build),
+}
+
+#[derive(Args)]
+pub(crate) struct Build {
+    /// Parquet or JSON lines (.jsonl, .jsonl.zst) with at least 'text', or a directory of them; may be repeated
+    #[arg(long, value_name = "FILE|DIR", required = true, num_args = 1..)]
+    pub(crate) source: Vec<PathBuf>,
+    /// A job's 'assembly' as JSON, or {"name", "gates", "assembly"}; flags come before it
+    #[arg(long, value_name = "SPEC.json")]
+    pub(crate) spec: Option<PathBuf>,
+    /// Which duplicates to drop [default: the spec's, else exact]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) dedup: Option<Dedup>,
+    /// Gates that documents must pass [default: the spec's, else none]
+    #[arg(long, value_name = "PRESET")]
+    pub(crate) gates: Option<Gates>,
+    /// Threads that read and compute [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Directory of the corpus, empty or not there yet
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// Which duplicates to drop.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Dedup {
+    /// Keep all
+    None,
+    /// Same text but for case, white space and punctuation
+    Exact,
+    /// Similar texts too
+    Near,
+}
+
+/// Which gates to try.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Gates {
+    /// None at all
+    None,
+    /// Those of every job, with the documented defaults
+    Default,
+}

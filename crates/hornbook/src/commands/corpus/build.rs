@@ -1,0 +1,157 @@
+//! `hornbook corpus build`: files become a corpus, with no service and no database.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hornbook_corpus::{AssembleError, BuildRequest, BuildSummary, CpuTime, ShardLimits, build};
+use hornbook_types::{AssemblySpec, DedupMode, GatePreset, GateSpec};
+use rustix::time::{ClockId, clock_gettime};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::cli::{Build, Dedup, Gates};
+use crate::exit::{Code, Context as _, Failure, Outcome};
+use crate::output;
+
+/// What a corpus is called unless its spec says otherwise.
+const NAME: &str = "Corpus";
+
+/// A build's settings in a file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpecFile {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    gates: Option<GateSpec>,
+    assembly: AssemblySpec,
+}
+
+/// Builds the corpus and says what became of every document.
+pub(crate) async fn run(arguments: Build, as_json: bool) -> Outcome {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    tokio::spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            STOP.store(true, Ordering::Relaxed);
+        }
+    });
+    let work = tokio::task::spawn_blocking(move || run_here(&arguments, &STOP, as_json));
+    work.await.context("building")?
+}
+
+fn run_here(arguments: &Build, stop: &AtomicBool, as_json: bool) -> Outcome {
+    let SpecFile { name, gates, assembly } = settings(arguments)?;
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let request = BuildRequest {
+        name: name.as_deref().unwrap_or(NAME),
+        sources: &arguments.source,
+        assembly,
+        gates,
+        threads: arguments.threads.map_or_else(cores, usize::from),
+        hornbook: env!("CARGO_PKG_VERSION"),
+        limits: ShardLimits::default(),
+        cpu: CpuTime {
+            thread: &|| time_of(ClockId::ThreadCPUTime),
+            process: &|| time_of(ClockId::ProcessCPUTime),
+        },
+        keep_going: &|| !stop.load(Ordering::Relaxed),
+    };
+    let summary = build(&request, &arguments.out).map_err(failure)?;
+    if as_json {
+        output::json(&as_value(&summary, &arguments.out))
+    } else {
+        tell(&summary, &arguments.out)
+    }
+}
+
+/// Flags first, then the spec's file, then defaults.
+fn settings(arguments: &Build) -> Result<SpecFile, Failure> {
+    let mut spec = match &arguments.spec {
+        Some(path) => read_spec(path)?,
+        None => SpecFile { name: None, gates: None, assembly: AssemblySpec::default() },
+    };
+    match arguments.dedup {
+        Some(Dedup::None) => spec.assembly.dedup = DedupMode::None,
+        Some(Dedup::Exact) => spec.assembly.dedup = DedupMode::Exact,
+        Some(Dedup::Near) => spec.assembly.dedup = DedupMode::Near,
+        None => {}
+    }
+    match arguments.gates {
+        Some(Gates::None) => spec.gates = None,
+        Some(Gates::Default) => spec.gates.get_or_insert_default().preset = GatePreset::Default,
+        None => {}
+    }
+    let mut faults = Vec::new();
+    spec.assembly.check("/assembly", &mut faults);
+    if let Some(gates) = &spec.gates {
+        gates.check("/gates", &mut faults);
+    }
+    match faults.first() {
+        Some(fault) => Err(Failure::usage(format!("{}: {}", fault.pointer, fault.detail))),
+        None => Ok(spec),
+    }
+}
+
+/// Either a job's `assembly` alone, or that with what stands beside it.
+fn read_spec(path: &Path) -> Result<SpecFile, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        Failure::usage(format!("reading {}: {error}", path.display()))
+    };
+    let json = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    let value: Value = serde_json::from_str(&json).map_err(|error| wrong(&error))?;
+    let is_whole = value.get("assembly").is_some();
+    if is_whole {
+        return serde_json::from_value(value).map_err(|error| wrong(&error));
+    }
+    let assembly = serde_json::from_value(value).map_err(|error| wrong(&error))?;
+    Ok(SpecFile { name: None, gates: None, assembly })
+}
+
+fn time_of(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
+}
+
+fn failure(error: AssembleError) -> Failure {
+    match error {
+        AssembleError::Request(message) => Failure::usage(message),
+        AssembleError::Stopped => {
+            Failure::new(Code::Error, "stopped; the same command goes on from here")
+        }
+        error => Failure::error(error.to_string()),
+    }
+}
+
+fn as_value(summary: &BuildSummary, out: &Path) -> Value {
+    json!({
+        "out": out,
+        "documents": summary.documents,
+        "rows": summary.rows,
+        "tokens": summary.tokens,
+        "commit": summary.commit,
+        "removed": summary.removed,
+        "dedup_docs_per_cpu_s": summary.dedup_docs_per_cpu_s,
+        "decont_docs_per_cpu_s": summary.decont_docs_per_cpu_s,
+        "peak_memory_bytes": peak_memory_bytes(),
+    })
+}
+
+/// The most memory that the process ever had, where the system tells.
+fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+fn tell(summary: &BuildSummary, out: &Path) -> Outcome {
+    let BuildSummary { documents, rows, tokens, removed, .. } = summary;
+    output::line(&format!(
+        "{rows} of {documents} documents, {tokens} tokens in {}",
+        out.display()
+    ))?;
+    for (reason, count) in removed {
+        output::line(&format!("  {count} removed: {reason}"))?;
+    }
+    Ok(())
+}
