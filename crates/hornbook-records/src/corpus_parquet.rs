@@ -184,7 +184,8 @@ impl Iterator for CorpusParquetReader {
                 self.row += 1;
                 return Some(row);
             }
-            self.row = 0;
+            // Who asks again after the end gets the end again, not the last batch.
+            (self.row, self.batch) = (0, None);
             match self.batches.next()? {
                 Ok(batch) => self.batch = Some(batch),
                 Err(error) => return Some(Err(error.into())),

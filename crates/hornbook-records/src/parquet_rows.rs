@@ -78,7 +78,8 @@ impl Iterator for ParquetRows {
                 self.batch = Some(batch);
                 return Some(record);
             }
-            self.row = 0;
+            // Who asks again after the end gets the end again, not the last batch.
+            (self.row, self.batch) = (0, None);
             match self.batches.next()? {
                 Ok(batch) => self.batch = Some(batch),
                 Err(error) => return Some(Err(fault(self.record + 1, error))),

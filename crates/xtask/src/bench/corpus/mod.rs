@@ -1,0 +1,17 @@
+//! `cargo xtask bench corpus`: what making a corpus costs and how right it is, on documents with planted truth.
+
+mod near;
+mod near_peers;
+mod options;
+mod report;
+
+use crate::Outcome;
+use crate::ambient::Ambient;
+
+/// Runs what the first word names.
+pub(crate) fn run(arguments: &[String], ambient: &Ambient) -> Outcome {
+    match arguments.split_first() {
+        Some((what, rest)) if what == "near" => near::run(rest, ambient),
+        _ => Err("needs 'near'; try 'cargo xtask help'".to_owned()),
+    }
+}
