@@ -232,7 +232,7 @@ fn a_faulty_benchmark_file_is_named_with_its_line() {
 fn hostile_texts_are_answered() {
     let repeated = "buffalo ".repeat(600);
     let items =
-        [("long", LONG), ("short", SHORT), ("repeated", repeated.as_str()), ("a", "a b c d e f")];
+        [("long", LONG), ("short", SHORT), ("repeated", repeated.as_str()), ("a", "a b c d e 7")];
     let found = strict(&items);
     let million = 1 << 20;
     let floods = [
@@ -248,7 +248,7 @@ fn hostile_texts_are_answered() {
     ];
     for flood in &floods {
         let before = ids_of(&found, flood);
-        for (id, item) in [("long", LONG), ("short", SHORT), ("a", "a b c d e f")] {
+        for (id, item) in [("long", LONG), ("short", SHORT), ("a", "a b c d e 7")] {
             let hits = ids_of(&found, &format!("{flood} {item} {flood}"));
             assert!(hits.contains(&id.to_owned()), "{id} {hits:?}");
             assert_eq!(hits.len(), before.len() + 1, "{id} {hits:?}");

@@ -1,12 +1,17 @@
 //! How much of an item must stand in a document before it counts as leaked.
 //!
 //! A word of an item is what white space sets apart (in scripts without spaces, every two characters).
-//! Of an item of n words, `clamp(0.45 n, 8, 13)` in one piece are asked for, so that half of an item is
+//! Of an item of n words, `clamp(0.45 n, 10, 13)` in one piece are asked for, so that half of an item is
 //! found and a single 10-gram of a longer one is not; an item of fewer than ten words must stand there whole.
-//! The piece grows until it also says something: three letters a word on average (a digit is half
-//! a letter), and a quarter of the words longer than two letters and none of the commonest. "Which of the
-//! following is an example of", a row of numbers, or `if n == 0: return 0` are no evidence.
+//! The piece grows until it also says something: five letters for every two words (a digit is half
+//! a letter), and for every four words one that has more than two letters, is none of the commonest of
+//! prose and programs, and has not been counted before. "Which of the following is an example of", a row
+//! of numbers, or `if n == 0: return 0` are no evidence.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::common_words::is_common;
 use super::limits::{
     ITEM_WORDS_MIN, ITEM_WORDS_WHOLE, SPAN_BYTES_MAX, SPAN_WORDS_MAX, SPAN_WORDS_MIN,
 };
@@ -16,138 +21,12 @@ use super::normal::Normaliser;
 const WORD_UNITS: usize = 2;
 /// What a letter weighs; a digit weighs 1.
 const LETTER_WEIGHT: usize = 2;
-/// What each word of a span must weigh on average: three letters.
-const WORD_WEIGHT: usize = 3 * LETTER_WEIGHT;
-/// One word in so many must be telling.
+/// What each word of a span must weigh on average: two letters and a half.
+const WORD_WEIGHT: usize = 5;
+/// For so many words there must be a telling one.
 const TELLING_SHARE: usize = 4;
 /// Shorter words tell nothing.
 const TELLING_BYTES: usize = 3;
-
-/// Words that stand in every text and every question; sorted.
-const COMMON: [&str; 122] = [
-    "about",
-    "above",
-    "after",
-    "all",
-    "also",
-    "and",
-    "any",
-    "are",
-    "because",
-    "been",
-    "before",
-    "being",
-    "best",
-    "between",
-    "both",
-    "but",
-    "can",
-    "could",
-    "did",
-    "does",
-    "down",
-    "during",
-    "each",
-    "else",
-    "example",
-    "false",
-    "few",
-    "first",
-    "following",
-    "for",
-    "from",
-    "get",
-    "give",
-    "given",
-    "had",
-    "has",
-    "have",
-    "having",
-    "her",
-    "here",
-    "him",
-    "his",
-    "how",
-    "int",
-    "into",
-    "its",
-    "just",
-    "len",
-    "less",
-    "let",
-    "like",
-    "made",
-    "make",
-    "many",
-    "may",
-    "more",
-    "most",
-    "much",
-    "must",
-    "new",
-    "none",
-    "nor",
-    "not",
-    "now",
-    "off",
-    "one",
-    "only",
-    "other",
-    "our",
-    "out",
-    "over",
-    "own",
-    "per",
-    "range",
-    "return",
-    "same",
-    "see",
-    "self",
-    "she",
-    "should",
-    "some",
-    "str",
-    "such",
-    "take",
-    "than",
-    "that",
-    "the",
-    "their",
-    "them",
-    "then",
-    "there",
-    "these",
-    "they",
-    "this",
-    "those",
-    "through",
-    "too",
-    "true",
-    "two",
-    "under",
-    "until",
-    "use",
-    "used",
-    "using",
-    "very",
-    "was",
-    "way",
-    "were",
-    "what",
-    "when",
-    "where",
-    "which",
-    "while",
-    "who",
-    "whose",
-    "why",
-    "will",
-    "with",
-    "would",
-    "you",
-    "your",
-    "yours",
-];
 
 /// A piece of an item that is evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,11 +45,12 @@ pub(super) struct Window {
 
 /// A word of an item.
 #[derive(Clone, Copy)]
-struct Word {
+struct Word<'a> {
     at: usize,
     units: usize,
     weight: usize,
-    telling: bool,
+    /// The first of its runs that tells something.
+    telling: Option<&'a [u8]>,
 }
 
 /// An item cut into the windows by which it is found.
@@ -180,7 +60,7 @@ pub(super) struct Cut {
     pub(super) stream: Vec<u8>,
     /// Its words.
     pub(super) words: usize,
-    /// Its windows, in order; none when it has too few words to be checked.
+    /// Its windows, in order; none when it has too few words to be checked, or only the commonest.
     pub(super) windows: Vec<Window>,
 }
 
@@ -202,7 +82,9 @@ pub(super) fn cut(text: &str) -> Cut {
     if count >= ITEM_WORDS_WHOLE {
         windows = windows_of(&words, normal.stream.len(), span_words(count));
     }
-    if count >= ITEM_WORDS_MIN && windows.is_empty() {
+    let says_something = words.iter().any(|word| word.telling.is_some())
+        || normal.stream.iter().any(u8::is_ascii_digit);
+    if count >= ITEM_WORDS_MIN && windows.is_empty() && says_something {
         let bytes = normal.stream.len();
         windows.push(Window {
             at: 0,
@@ -215,29 +97,29 @@ pub(super) fn cut(text: &str) -> Cut {
     Cut { stream: normal.stream, words: count, windows }
 }
 
-fn words_of(text: &str, normal: &Normaliser) -> Vec<Word> {
+fn words_of<'a>(text: &str, normal: &'a Normaliser) -> Vec<Word<'a>> {
     let mut words: Vec<Word> = Vec::new();
-    let mut starts = Vec::new();
     for (number, run) in normal.runs.iter().enumerate() {
-        let before = number.checked_sub(1).map(|before| normal.runs[before]);
-        let begins = before.is_none_or(|before| {
-            run.spaceless
-                || before.spaceless
-                || text[before.text_end..run.text_start].contains(char::is_whitespace)
-        });
-        if begins {
-            starts.push(*run);
-        }
-    }
-    for (number, run) in starts.iter().enumerate() {
-        let end = starts.get(number + 1).map_or(normal.stream.len(), |next| next.at);
+        let end = normal.runs.get(number + 1).map_or(normal.stream.len(), |next| next.at);
         let bytes = &normal.stream[run.at..end];
-        let (units, weight, telling) = if run.spaceless {
-            (1, WORD_WEIGHT, true)
-        } else {
-            (WORD_UNITS, weight(bytes), is_telling(bytes))
-        };
-        words.push(Word { at: run.at, units, weight, telling });
+        let telling = (run.spaceless || is_telling(bytes)).then_some(bytes);
+        let before = number.checked_sub(1).map(|before| normal.runs[before]);
+        let goes_on = before.is_some_and(|before| {
+            !run.spaceless
+                && !before.spaceless
+                && !text[before.text_end..run.text_start].contains(char::is_whitespace)
+        });
+        match words.last_mut() {
+            Some(word) if goes_on => {
+                word.weight += weight(bytes);
+                word.telling = word.telling.or(telling);
+            }
+            _ => {
+                let (units, weight) =
+                    if run.spaceless { (1, WORD_WEIGHT) } else { (WORD_UNITS, weight(bytes)) };
+                words.push(Word { at: run.at, units, weight, telling });
+            }
+        }
     }
     words
 }
@@ -253,20 +135,20 @@ fn weight(bytes: &[u8]) -> usize {
 }
 
 fn is_telling(bytes: &[u8]) -> bool {
-    bytes.len() >= TELLING_BYTES
-        && COMMON.binary_search_by(|common| common.as_bytes().cmp(bytes)).is_err()
+    bytes.len() >= TELLING_BYTES && !is_common(bytes)
 }
 
 /// From every word on, the shortest piece that is evidence.
 fn windows_of(words: &[Word], bytes: usize, span: usize) -> Vec<Window> {
     let mut windows = Vec::new();
-    let (mut end, mut units, mut weight, mut telling) = (0, 0, 0, 0);
+    let (mut end, mut units, mut weight) = (0, 0, 0);
+    let mut telling: HashMap<&[u8], usize> = HashMap::new();
     for (first, word) in words.iter().enumerate() {
         loop {
             let reached = words.get(end).map_or(bytes, |next| next.at);
             let enough = units >= span * WORD_UNITS
                 && weight >= span * WORD_WEIGHT
-                && telling >= span / TELLING_SHARE;
+                && telling.len() >= span / TELLING_SHARE;
             let long = reached - word.at >= SPAN_BYTES_MAX;
             if enough || long {
                 windows.push(Window {
@@ -281,12 +163,21 @@ fn windows_of(words: &[Word], bytes: usize, span: usize) -> Vec<Window> {
             let Some(next) = words.get(end) else { return windows };
             units += next.units;
             weight += next.weight;
-            telling += usize::from(next.telling);
+            if let Some(bytes) = next.telling {
+                *telling.entry(bytes).or_default() += 1;
+            }
             end += 1;
         }
         units -= word.units;
         weight -= word.weight;
-        telling -= usize::from(word.telling);
+        if let Some(bytes) = word.telling
+            && let Entry::Occupied(mut count) = telling.entry(bytes)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
     windows
 }
@@ -296,19 +187,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_common_words_are_sorted() {
-        assert!(COMMON.is_sorted());
-    }
-
-    #[test]
     fn half_of_an_item_is_enough_and_one_10_gram_of_a_long_one_is_not() {
-        for words in 16..400 {
+        for words in 20..400 {
             assert!(span_words(words) <= words / 2, "{words}");
         }
         for words in 23..400 {
             assert!(span_words(words) > 10, "{words}");
         }
-        assert_eq!([6, 9, 10, 28, 29].map(span_words), [6, 9, 8, 13, 13]);
+        assert_eq!([6, 9, 10, 22, 23, 29].map(span_words), [6, 9, 10, 10, 11, 13]);
     }
 
     #[test]
@@ -319,6 +205,10 @@ mod tests {
         let first = cut.windows[0];
         assert_eq!((first.first_word, first.words), (0, 11));
         assert_eq!(&cut.stream[..first.bytes], b"whichofthefollowingisanexampleofachemicalchange");
+        let code = "for i in range(len(nums)): for j in range(i + 1, len(nums)): if nums[i] + nums[j] == 0: \
+            return True return False # nobody knows how deep Atlantis lies";
+        let windows = super::cut(code).windows;
+        assert!(windows[0].words > 18, "{windows:?}");
         let numbers: Vec<String> = (0..60).map(|number| number.to_string()).collect();
         let windows = super::cut(&numbers.join(" ")).windows;
         assert!(windows.iter().all(|window| window.whole));
@@ -327,6 +217,7 @@ mod tests {
     #[test]
     fn short_items_are_whole_or_not_checked() {
         assert_eq!(cut("What is the capital?").windows, []);
+        assert_eq!(cut("Which one of these is not true?").windows, []);
         let tiny = cut("What is the capital of Mali?").windows;
         assert_eq!((tiny.len(), tiny[0].whole, tiny[0].words), (1, true, 6));
         // Two characters of a script without spaces are a word.

@@ -13,7 +13,7 @@ pub const ITEM_WORDS_MIN: usize = 6;
 /// Items with fewer words than this are found as a whole or not at all.
 pub const ITEM_WORDS_WHOLE: usize = 10;
 /// Words of an item that must stand in a document in one piece, for the shortest items that are found in part.
-pub const SPAN_WORDS_MIN: usize = 8;
+pub const SPAN_WORDS_MIN: usize = 10;
 /// Words in one piece that are enough, however long the item.
 pub const SPAN_WORDS_MAX: usize = 13;
 /// Bytes, after normalising, at which a span is long enough whatever its words.

@@ -9,9 +9,10 @@
 //! enough of its words stand in the document one after the other (`evidence`), beginning and, for items that are only
 //! found whole, ending where a word of the document does. In scripts without spaces (Han, kana, Thai, Lao, Burmese,
 //! Khmer) a word may begin at every character, and two characters count as one word. Items of fewer than
-//! six words cannot be told from common phrases: they are listed as not checked.
+//! six words, or of the commonest words only, cannot be told from common phrases: they are listed as not checked.
 
 mod benchmarks;
+mod common_words;
 mod difflib;
 mod evidence;
 mod hit;
@@ -49,7 +50,7 @@ pub enum Mode {
     Reference,
 }
 
-/// An item that is too short to be checked.
+/// An item that is too short to be checked, or has only the commonest words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unchecked {
     /// The benchmark.
@@ -108,7 +109,7 @@ impl Decontaminator {
         }
     }
 
-    /// The items too short to be checked, sorted by benchmark and item.
+    /// The items that cannot be checked, sorted by benchmark and item.
     pub fn not_checked(&self) -> &[Unchecked] {
         &self.not_checked
     }

@@ -21,7 +21,7 @@ pub struct HitLine<'a> {
 pub struct BenchmarkCounts {
     /// Items that it has.
     pub items: u64,
-    /// Items too short to be checked.
+    /// Items that cannot be checked.
     pub not_checked: u64,
     /// Items that were found in at least one document.
     pub items_hit: u64,
@@ -40,7 +40,7 @@ pub struct DecontaminationReport {
     pub documents_hit: u64,
     /// Counts by benchmark.
     pub benchmarks: BTreeMap<String, BenchmarkCounts>,
-    /// The items too short to be checked, by name.
+    /// The items that cannot be checked, by name.
     pub not_checked: Vec<Unchecked>,
     /// Bytes that the index of all items took.
     pub index_bytes: u64,
