@@ -27,7 +27,7 @@ pub use build::{
 };
 pub use dedup::{TextHash, text_hash};
 pub use error::AssembleError;
-pub use gates::{Answer, Judgement, judge};
+pub use gates::{Answer, Judgement, OpeningCap, judge};
 pub use manifest::{MANIFEST_PATH, commit_of, spec_digest};
 pub use row::{corpus_row, row_id};
 pub use segment::{Segment, SegmentWriter};

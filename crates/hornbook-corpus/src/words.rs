@@ -18,43 +18,75 @@ pub(crate) struct Words {
 /// Splits at everything that is neither letter nor digit; in scripts without spaces, every
 /// character is a word.
 pub(crate) fn words(text: &str) -> Words {
-    let mut hashes = Vec::new();
+    let mut hashes = Vec::with_capacity((text.len() / 5).min(WORDS_MAX));
     let mut spaceless = 0_usize;
-    let mut word = String::new();
-    let mut word_chars = 0_usize;
-    for character in text.chars() {
-        if hashes.len() >= WORDS_MAX {
-            break;
-        }
-        let alone = has_no_spaces(character);
-        if alone || word_chars >= WORD_CHARS_MAX || !character.is_alphanumeric() {
-            if !word.is_empty() {
-                hashes.push(xxh3_64(word.as_bytes()));
-                word.clear();
-                word_chars = 0;
+    let mut word = Word::default();
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() && hashes.len() < WORDS_MAX {
+        // Nearly every byte of most texts is ASCII and needs no decoding.
+        if bytes[at].is_ascii() {
+            match bytes[at].is_ascii_alphanumeric() {
+                true => word.push_ascii(bytes[at], &mut hashes),
+                false => word.end(&mut hashes),
             }
-            if !character.is_alphanumeric() {
-                continue;
-            }
+            at += 1;
+            continue;
         }
-        if character.is_ascii() {
-            word.push(character.to_ascii_lowercase());
-        } else {
-            word.extend(character.to_lowercase());
-        }
-        word_chars += 1;
-        if alone {
+        let Some(character) = text[at..].chars().next() else { break };
+        at += character.len_utf8();
+        if !character.is_alphanumeric() {
+            word.end(&mut hashes);
+        } else if has_no_spaces(character) {
+            word.end(&mut hashes);
             spaceless += 1;
-            hashes.push(xxh3_64(word.as_bytes()));
-            word.clear();
-            word_chars = 0;
+            word.push(character, &mut hashes);
+            word.end(&mut hashes);
+        } else {
+            word.push(character, &mut hashes);
         }
     }
-    if !word.is_empty() && hashes.len() < WORDS_MAX {
-        hashes.push(xxh3_64(word.as_bytes()));
-    }
+    word.end(&mut hashes);
+    hashes.truncate(WORDS_MAX);
     let spaceless = 2 * spaceless > hashes.len();
     Words { hashes, spaceless }
+}
+
+/// The word that is being read, in small letters.
+#[derive(Default)]
+struct Word {
+    letters: Vec<u8>,
+    characters: usize,
+}
+
+impl Word {
+    fn push_ascii(&mut self, letter: u8, hashes: &mut Vec<u64>) {
+        self.cut(hashes);
+        self.letters.push(letter.to_ascii_lowercase());
+        self.characters += 1;
+    }
+
+    fn push(&mut self, character: char, hashes: &mut Vec<u64>) {
+        self.cut(hashes);
+        for letter in character.to_lowercase() {
+            self.letters.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        self.characters += 1;
+    }
+
+    fn cut(&mut self, hashes: &mut Vec<u64>) {
+        if self.characters >= WORD_CHARS_MAX {
+            self.end(hashes);
+        }
+    }
+
+    fn end(&mut self, hashes: &mut Vec<u64>) {
+        if !self.letters.is_empty() {
+            hashes.push(xxh3_64(&self.letters));
+            self.letters.clear();
+            self.characters = 0;
+        }
+    }
 }
 
 /// Scripts whose words are not set apart: Thai, Lao, Burmese, Khmer, kana and Han.

@@ -35,7 +35,7 @@ pub use endpoint::{
     LOCAL_ENDPOINT,
 };
 pub use event::{EventKind, JobEvent};
-pub use gate::{GatePreset, GateSpec, Looped, Reason, Truncated};
+pub use gate::{Ending, GatePreset, GateSpec, Language, Looped, Mask, Reason, Truncated};
 pub use hash::mix;
 pub use id::{Pinned, Reference, Slug};
 pub use invalid::{FieldError, Invalid};

@@ -76,3 +76,9 @@ pub const JOB_NAME_CHARS: usize = 200;
 pub const CORPUS_REVISIONS: usize = 3;
 /// Highest price that an endpoint may be given, in US dollars per million tokens.
 pub const DOLLARS_PER_MILLION_TOKENS: f64 = 1_000_000.0;
+/// Phrases that a job may ban from the beginnings of its documents.
+pub const BANNED_OPENINGS: usize = 200;
+/// Longest such phrase.
+pub const BANNED_OPENING_BYTES: usize = 200;
+/// Most grades by which a text may be allowed to miss its audience.
+pub const GRADES: f32 = 100.0;

@@ -1,11 +1,13 @@
 //! The first reading: what decisions need of every document, found on all threads.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
 use hornbook_types::{
     AudienceSpec, FinishReason, GateSpec, GradeRange, OutputKind, Reason, TokenRange,
 };
+use serde_json::{Map, Value};
 
 use super::fact::Fact;
 use super::fact_file::{FactFile, FactWriter};
@@ -18,7 +20,7 @@ use crate::gates::{Answer, judge};
 use crate::hashing::sha256_hex;
 
 /// Changes whenever facts mean something else than before.
-const SCHEME: u32 = 1;
+const SCHEME: u32 = 2;
 
 /// The processor's time: what the calling thread took, and what the whole process took.
 #[derive(Clone, Copy)]
@@ -161,15 +163,23 @@ fn write(writer: &mut FactWriter, examined: &Examined) -> Result<(), AssembleErr
 /// Bytes of a document's beginning that the gates let through, and the gate that refused it.
 fn passed(gates: &GateSpec, row: &Row) -> (usize, Option<Reason>) {
     let reason = finish_reason(&row.row.finish_reason);
+    // A file without seeds has nothing that a text could recite.
+    let seed: Map<String, Value> = serde_json::from_str(&row.row.seed_data).unwrap_or_default();
     let answer = Answer {
         prompt: &row.row.prompt,
         text: &row.row.text,
+        seed: &seed,
         finish_reason: &reason,
         completion_tokens: u64::from(row.row.token_length),
         output: OutputKind::Text,
     };
     let judgement = judge(gates, &any_audience(), answer);
-    (judgement.text.len(), judgement.reason)
+    // Masking is for answers that arrive; a file's text is kept as far as the gates let it through.
+    let kept = match judgement.text {
+        Cow::Borrowed(text) => text.len(),
+        Cow::Owned(_) => row.row.text.len(),
+    };
+    (kept, judgement.reason)
 }
 
 /// A file that does not say why its texts end means that they end by themselves.

@@ -1,25 +1,41 @@
 //! Checks on one document as it arrives; one gate a file, all cheap.
 //!
 //! A gate either passes a document or refuses it under its own name
-//! ([`hornbook_types::Reason`]). Gates run in the order of `Reason::ALL` and stop at
+//! ([`hornbook_types::Reason`]). Gates run in the order of `Reason::ON_ARRIVAL` and stop at
 //! the first refusal. Every one takes time linear in the text (n log n for n-grams of
-//! at most a million words), whatever the text.
+//! at most a million words), whatever the text. What compares documents with each other
+//! belongs to assembly: [`OpeningCap`] is for it to call, document after document.
+//!
+//! What each gate does, its default, where that comes from and whom it refuses: docs/GATES.md.
 
 mod empty;
+mod language;
 mod looped;
+mod mask;
+mod opening;
+mod opening_cap;
+mod overlap;
+mod profanity;
 mod prompt_echo;
+mod prose;
+mod readability;
 mod refusal;
 mod repetition;
+mod seed_copy;
 mod too_long;
 mod too_short;
 mod truncated;
+mod unfinished;
+
+use std::borrow::Cow;
 
 use hornbook_types::{
-    AudienceSpec, FinishReason, GatePreset, GateSpec, Looped, OutputKind, Reason, Truncated,
-    Verdict,
+    AudienceSpec, Ending, FinishReason, GatePreset, GateSpec, Language, Looped, OutputKind, Reason,
+    Truncated, Verdict,
 };
 use serde_json::{Map, Value};
 
+pub use self::opening_cap::OpeningCap;
 use crate::words::words;
 
 /// An answer to be judged.
@@ -29,6 +45,8 @@ pub struct Answer<'a> {
     pub prompt: &'a str,
     /// The answer as received.
     pub text: &'a str,
+    /// The seed's record, whose texts an answer should not recite.
+    pub seed: &'a Map<String, Value>,
     /// Why generation stopped.
     pub finish_reason: &'a FinishReason,
     /// Tokens of the answer as the endpoint counted them.
@@ -44,8 +62,9 @@ pub struct Judgement<'a> {
     pub verdict: Verdict,
     /// The gate that refused.
     pub reason: Option<Reason>,
-    /// The text to store: the answer, or its beginning when it was trimmed and accepted.
-    pub text: &'a str,
+    /// The text to store: the answer, or when it was accepted, its beginning if it was trimmed, with
+    /// placeholders if there was something to mask.
+    pub text: Cow<'a, str>,
     /// What was measured, rounded to four decimals, and `trimmed` when it was.
     pub scores: Map<String, Value>,
 }
@@ -55,15 +74,16 @@ pub struct Judgement<'a> {
 /// With `preset: none`, only gates that the job sets itself are on.
 pub fn judge<'a>(gates: &GateSpec, audience: &AudienceSpec, answer: Answer<'a>) -> Judgement<'a> {
     let mut scores = Map::new();
-    match pass(gates, audience, &answer, &mut scores) {
-        Ok(text) => Judgement { verdict: Verdict::Accepted, reason: None, text, scores },
+    let passed = pass(gates, audience, &answer, &mut scores);
+    let (verdict, reason, text) = match passed {
+        Ok(text) => (Verdict::Accepted, None, masked(gates, text, &mut scores)),
         Err(reason) => {
             scores.remove(TRIMMED);
             scores.remove(TOKENS_KEPT);
-            let reason = Some(reason);
-            Judgement { verdict: Verdict::Rejected, reason, text: answer.text, scores }
+            (Verdict::Rejected, Some(reason), Cow::Borrowed(answer.text))
         }
-    }
+    };
+    Judgement { verdict, reason, text, scores }
 }
 
 /// Name of the score that says that a text was cut.
@@ -97,34 +117,96 @@ fn pass<'a>(
     }
     if answer.output != OutputKind::Text && on {
         // Lists, scores and chats repeat words by their nature; their form is their reader's to check.
-        return refuse_refusal(text);
+        refuse(refusal::is_refusal(text), Reason::Refusal)?;
+        return Ok(text);
     }
+    begins_well(gates, on, text)?;
+    says_something_new(gates, on, text, answer, scores)?;
+    let whole = gates.ending.or(on.then_some(Ending::Sentence)) == Some(Ending::Sentence);
+    refuse(whole && unfinished::is_unfinished(text), Reason::Unfinished)?;
+    suits_its_reader(gates, on, text, audience, answer, scores)?;
+    Ok(text)
+}
+
+fn begins_well(gates: &GateSpec, on: bool, text: &str) -> Result<(), Reason> {
+    if on || gates.banned_openings.is_some() {
+        let is_banned = opening::is_banned(text, gates.banned_openings.as_deref());
+        refuse(is_banned, Reason::BannedOpening)?;
+    }
+    refuse(on && refusal::is_refusal(text), Reason::Refusal)
+}
+
+/// Refuses what repeats the seed, the prompt or itself.
+fn says_something_new(
+    gates: &GateSpec,
+    on: bool,
+    text: &str,
+    answer: &Answer<'_>,
+    scores: &mut Map<String, Value>,
+) -> Result<(), Reason> {
     let answer_words = words(text);
+    if let Some(bound) = bound(on, gates.max_seed_copy, seed_copy::DEFAULT_SHARE) {
+        let share = seed_copy::seed_share(&answer_words, answer.seed);
+        note(scores, "seed_copy", share);
+        refuse(share > bound, Reason::SeedCopy)?;
+    }
     if let Some(bound) = bound(on, gates.max_prompt_echo, prompt_echo::DEFAULT_SHARE) {
         let share = prompt_echo::share(&answer_words, &words(answer.prompt));
         note(scores, "prompt_echo", share);
-        if share > bound {
-            return Err(Reason::PromptEcho);
-        }
-    }
-    if on {
-        refuse_refusal(text)?;
+        refuse(share > bound, Reason::PromptEcho)?;
     }
     if let Some(bound) = bound(on, gates.max_duplicate_lines, repetition::DEFAULT_LINE_SHARE) {
         let share = repetition::duplicate_lines(text);
         note(scores, "duplicate_lines", share);
-        if share > bound {
-            return Err(Reason::Repetition);
-        }
+        refuse(share > bound, Reason::Repetition)?;
     }
     if let Some(bound) = bound(on, gates.max_duplicate_ngrams, repetition::DEFAULT_NGRAM_SHARE) {
         let share = repetition::duplicate_ngrams(&answer_words);
         note(scores, "duplicate_ngrams", share);
-        if share > bound {
-            return Err(Reason::Repetition);
-        }
+        refuse(repetition::is_loop(text, share, bound), Reason::Repetition)?;
     }
-    Ok(text)
+    Ok(())
+}
+
+/// Refuses another language, another level and words that no reader is to see.
+fn suits_its_reader(
+    gates: &GateSpec,
+    on: bool,
+    text: &str,
+    audience: &AudienceSpec,
+    answer: &Answer<'_>,
+    scores: &mut Map<String, Value>,
+) -> Result<(), Reason> {
+    let samples = language::Samples::of(text);
+    if (on || gates.language.is_some()) && gates.language != Some(Language::Any) {
+        let is_foreign = language::is_foreign(&samples, answer.prompt, gates.language);
+        refuse(is_foreign, Reason::Language)?;
+    }
+    let default = readability::default_tolerance(audience);
+    if let Some(tolerance) = bound(on, gates.grade_tolerance, default)
+        && samples.begins_in_english()
+        && let Some(grades) = readability::measure(text)
+    {
+        note(scores, "flesch_kincaid", grades.flesch_kincaid);
+        note(scores, "coleman_liau", grades.coleman_liau);
+        refuse(readability::is_off(grades, audience, tolerance), Reason::Readability)?;
+    }
+    let Some(most) = gates.max_profane_words else { return Ok(()) };
+    let profane = profanity::find(text).take(most as usize + 1).count();
+    refuse(profane > most as usize, Reason::Profanity)
+}
+
+fn refuse(fails: bool, reason: Reason) -> Result<(), Reason> {
+    if fails { Err(reason) } else { Ok(()) }
+}
+
+/// What is stored of a text that passed; what was masked is counted among the scores.
+fn masked<'a>(gates: &GateSpec, text: &'a str, scores: &mut Map<String, Value>) -> Cow<'a, str> {
+    let Some(masked) = mask::mask(text, &gates.mask) else { return Cow::Borrowed(text) };
+    for (kind, count) in masked.counts {
+        scores.insert(mask::score(kind).to_owned(), Value::from(count));
+    }
+    Cow::Owned(masked.text)
 }
 
 /// What there is to judge of an answer that did not end by itself.
@@ -139,10 +221,6 @@ fn whole<'a>(gates: &GateSpec, on: bool, answer: &Answer<'a>) -> Result<&'a str,
         }
         _ => Ok(text),
     }
-}
-
-fn refuse_refusal(text: &str) -> Result<&str, Reason> {
-    if refusal::is_refusal(text) { Err(Reason::Refusal) } else { Ok(text) }
 }
 
 /// The bound of a share: the job's own, else the default where the preset has it on.

@@ -1,8 +1,6 @@
 //! `prompt_echo`: repeats the prompt instead of answering it.
 
-use std::collections::HashSet;
-
-use super::share_of;
+use super::overlap::{self, Ngrams};
 use crate::words::Words;
 
 /// Largest share of the answer's 8-grams that may stand in the prompt.
@@ -12,7 +10,7 @@ use crate::words::Words;
 /// is reciting.
 pub(super) const DEFAULT_SHARE: f32 = 0.3;
 /// Words that must agree in a row.
-const NGRAM: usize = 8;
+pub(super) const NGRAM: usize = 8;
 /// In an answer shorter than one n-gram, all words must agree, if there are at least so many.
 const NGRAM_MIN: usize = 4;
 
@@ -22,11 +20,7 @@ pub(super) fn share(answer: &Words, prompt: &Words) -> f64 {
     if n < NGRAM_MIN {
         return 0.0;
     }
-    let in_prompt: HashSet<u64> = prompt.ngrams(n).collect();
-    let (mut echoed, mut all) = (0, 0);
-    for ngram in answer.ngrams(n) {
-        all += 1;
-        echoed += usize::from(in_prompt.contains(&ngram));
-    }
-    share_of(echoed, all)
+    let mut known = Ngrams::default();
+    known.add(prompt, n);
+    overlap::share(answer, n, known)
 }

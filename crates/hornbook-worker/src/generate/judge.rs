@@ -1,5 +1,6 @@
 //! What the gates say of an answer.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -13,11 +14,11 @@ use super::job::JobRun;
 use super::prompt::blank;
 use crate::limits::JUDGED_HERE_BYTES;
 
-/// What is kept of a judgement: the text only when it was cut.
+/// What is kept of a judgement: the text only when it was cut or masked.
 struct Judged {
     verdict: Verdict,
     reason: Option<Reason>,
-    cut: Option<String>,
+    changed: Option<String>,
     scores: Map<String, Value>,
 }
 
@@ -27,18 +28,22 @@ pub(crate) async fn judged(job: &Arc<JobRun>, prompt: Prompt, completion: Comple
     let mut document = blank(job, planned, seed_data);
     let (judged, text, completion) = match text.len() + completion.text.len() <= JUDGED_HERE_BYTES {
         true => {
+            let seed = &document.seed_data;
             let judged =
-                catch_unwind(AssertUnwindSafe(|| say(job, planned.line, &text, &completion)));
+                catch_unwind(AssertUnwindSafe(|| say(job, planned.line, &text, seed, &completion)));
             (judged.ok(), text, completion)
         }
         // Off the async threads: an answer may be 16 MiB of hostile text.
         false => {
-            let (job, held) = (Arc::clone(job), Arc::new((text, completion)));
+            let seed = std::mem::take(&mut document.seed_data);
+            let (job, held) = (Arc::clone(job), Arc::new((text, seed, completion)));
             let lent = Arc::clone(&held);
-            let judging =
-                tokio::task::spawn_blocking(move || say(&job, planned.line, &lent.0, &lent.1));
+            let judging = tokio::task::spawn_blocking(move || {
+                say(&job, planned.line, &lent.0, &lent.1, &lent.2)
+            });
             let judged = judging.await.ok();
-            let (text, completion) = Arc::unwrap_or_clone(held);
+            let (text, seed, completion) = Arc::unwrap_or_clone(held);
+            document.seed_data = seed;
             (judged, text, completion)
         }
     };
@@ -55,7 +60,7 @@ pub(crate) async fn judged(job: &Arc<JobRun>, prompt: Prompt, completion: Comple
     };
     document.verdict = judged.verdict;
     document.reason = judged.reason.map(|reason| reason.as_str().to_owned());
-    document.text = judged.cut.unwrap_or(completion.text);
+    document.text = judged.changed.unwrap_or(completion.text);
     document.scores = judged.scores;
     if completion.had_nul {
         document.scores.insert("had_nul".to_owned(), Value::Bool(true));
@@ -66,21 +71,29 @@ pub(crate) async fn judged(job: &Arc<JobRun>, prompt: Prompt, completion: Comple
     document
 }
 
-fn say(job: &JobRun, line: usize, prompt: &str, completion: &Completion) -> Judged {
+fn say(
+    job: &JobRun,
+    line: usize,
+    prompt: &str,
+    seed: &Map<String, Value>,
+    completion: &Completion,
+) -> Judged {
     let line = &job.spec.lines[line];
     let answer = Answer {
         prompt,
         text: &completion.text,
+        seed,
         finish_reason: &completion.finish_reason,
         completion_tokens: completion.usage.completion_tokens,
         output: line.template_spec.output,
     };
     let judged = judge(&job.spec.gates, &line.audience_spec, answer);
-    let is_cut = judged.text.len() < completion.text.len();
+    let is_whole =
+        matches!(&judged.text, Cow::Borrowed(text) if text.len() == completion.text.len());
     Judged {
         verdict: judged.verdict,
         reason: judged.reason,
-        cut: is_cut.then(|| judged.text.to_owned()),
+        changed: (!is_whole).then(|| judged.text.into_owned()),
         scores: judged.scores,
     }
 }
