@@ -12,7 +12,18 @@ use super::report::{Line, Report};
 /// What others are called, and the packages that are installed for them.
 const PEERS: [(&str, &[&str]); 2] = [
     ("rensa", &["rensa==0.5.0", "pyarrow==26.0.1"]),
-    ("datatrove", &["datatrove==0.10.1", "pyarrow==26.0.1", "spacy==3.8.18", "orjson"]),
+    (
+        "datatrove",
+        &[
+            "datatrove==0.10.1",
+            "pyarrow==26.0.1",
+            "spacy==3.8.18",
+            "orjson==3.13.0",
+            "regex==2026.11.15",
+            "tokenizers==0.23.3",
+            "xxhash==3.5.1",
+        ],
+    ),
 ];
 const SCRIPT: &str = "crates/xtask/src/bench/corpus/near_peers.py";
 
