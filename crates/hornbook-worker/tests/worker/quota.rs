@@ -41,7 +41,7 @@ fn shuffled(slots: usize, salt: u64) -> std::sync::Arc<Scripted> {
         Duration::from_millis(mix(salt, request.seed) % 30)
     };
     Scripted::slow(slots, delay, |request| match fate(request.seed) {
-        Verdict::Accepted => Ok(format!("{} {}", story(request.input.last()), request.seed)),
+        Verdict::Accepted => Ok(format!("{} {}.", story(request.input.last()), request.seed)),
         Verdict::Rejected => Ok("Too short.".to_owned()),
         Verdict::Failed => Err((ErrorClass::Permanent, "bad_request")),
     })
