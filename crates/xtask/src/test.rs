@@ -108,6 +108,9 @@ fn tests(ambient: &Ambient, found: &Surroundings, full: bool, filters: &[&String
     let mut command = ambient.cargo();
     if nextest {
         command.args(["nextest", "run", "--workspace", "--no-fail-fast"]).args(filters);
+        // The slow tests wait, for leases, limits and faults; two of them need one core.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        command.args(["--test-threads", &(2 * cores).to_string()]);
     } else {
         // Cargo takes one filter before the dashes; the test programs take any number after them.
         command
