@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::FieldError;
 
+/// Name of the split that has the best documents, for the end of training.
+pub const ANNEALING: &str = "annealing";
+
 /// How a job's accepted documents are assembled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -12,7 +12,7 @@ use crate::{PinnedJobSpec, Usage};
 /// One row of a corpus. The first six columns are those that Cosmopedia v2 published.
 ///
 /// A row holds no job id, clock or latency: the same spec and answers give the same bytes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CorpusRow {
     /// The prompt as sent.
     pub prompt: String,

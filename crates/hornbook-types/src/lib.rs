@@ -18,6 +18,9 @@ mod invalid;
 mod job;
 mod key;
 pub mod limits;
+mod mix;
+mod mix_preset;
+mod planner;
 mod response_format;
 mod sampling;
 mod seed;
@@ -25,7 +28,7 @@ mod state;
 mod stats;
 mod template;
 
-pub use assembly::{AssemblySpec, DedupMode, ShardFormat};
+pub use assembly::{ANNEALING, AssemblySpec, DedupMode, ShardFormat};
 pub use audience::{AudienceSpec, GradeRange, TokenRange};
 pub use clock::{Clock, SystemClock};
 pub use corpus::{CorpusFile, CorpusRow, Manifest, ManifestContent, ManifestRun, RowFunnel};
@@ -43,6 +46,12 @@ pub use job::{
     Budget, BudgetEnd, JobSpec, LineQuota, PinnedJobSpec, PinnedLine, RecipeLine, SeedSource,
 };
 pub use key::{KeyQuota, Scope};
+pub use mix::{
+    EPOCHS_WITHOUT_LOSS, FilterColumn, MixFilter, MixLine, MixLineReport, MixReport, MixSource,
+    MixSpec, SourceKind,
+};
+pub use mix_preset::MixPreset;
+pub use planner::{Plan, PlanAvailable, PlanGoal, PlanRequest, PlanRow, plan};
 pub use response_format::{NamedSchema, ResponseFormat};
 pub use sampling::{JobSeed, Sampling};
 pub use seed::SeedRecord;

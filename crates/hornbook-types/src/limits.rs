@@ -82,3 +82,13 @@ pub const BANNED_OPENINGS: usize = 200;
 pub const BANNED_OPENING_BYTES: usize = 200;
 /// Most grades by which a text may be allowed to miss its audience.
 pub const GRADES: f32 = 100.0;
+/// Sources of one mix.
+pub const MIX_SOURCES: usize = 64;
+/// Most tokens that a mix or a source may ask for.
+pub const MIX_TOKENS: u64 = 1_000_000_000_000_000;
+/// Most times that a document may stand in a mixed corpus.
+pub const MIX_EPOCHS: u32 = 64;
+/// Values that a filter may name for one column.
+pub const MIX_FILTER_VALUES: usize = 256;
+/// Longest value of a filter.
+pub const MIX_FILTER_VALUE_BYTES: usize = 256;
