@@ -136,6 +136,7 @@ fn request(spec: &PinnedJobSpec, segments: Vec<Segment>) -> AssembleRequest<'_> 
         limits: ShardLimits { text_bytes: 700, row_group_bytes: 400 },
         takes: &|_| true,
         keep_going: &|| true,
+        threads: 2,
     }
 }
 
@@ -265,6 +266,49 @@ fn formats_and_deduplication_are_the_jobs_choice() {
     assert_eq!(names, ["README.md", "data/train-00000-of-00001.jsonl.zst", "manifest.json"]);
     let card = fs::read_to_string(out.join("README.md")).unwrap();
     assert!(card.contains("path: data/train-*.jsonl.zst"), "{card}");
+}
+
+#[test]
+fn near_duplicates_go_when_the_job_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spec = spec("Near");
+    spec.assembly.dedup = DedupMode::Near;
+    let digest = spec_digest(&spec).unwrap();
+    let place = dir.path().join("segments");
+    fs::create_dir_all(&place).unwrap();
+    let long = |seq: u64, mark: &str| {
+        let words: Vec<String> =
+            (0..200).map(|word| format!("w{}", (seq / 4) * 1_000 + word)).collect();
+        format!("{} {mark}", words.join(" "))
+    };
+    let segments: Vec<Segment> = [(0, 8), (8, 16)]
+        .into_iter()
+        .map(|(lo, hi)| {
+            let mut writer = SegmentWriter::create(&place, &digest, lo, hi).unwrap();
+            for seq in lo..hi {
+                // Of every four, one is the same and one is nearly so; the third of them is the best.
+                let mark = ["first", "First!", "another", ""][seq as usize % 4];
+                let mut document = document(seq);
+                document.text = if seq % 4 == 3 { text(seq) } else { long(seq, mark) };
+                if seq % 4 == 2 {
+                    document.scores.insert("score".to_owned(), json!(0.5));
+                }
+                writer.write(&corpus_row(&digest, document)).unwrap();
+            }
+            writer.finish().unwrap()
+        })
+        .collect();
+    let mut trees = Vec::new();
+    for threads in [1, 2] {
+        let out = dir.path().join(threads.to_string());
+        let request = AssembleRequest { threads, ..request(&spec, segments.clone()) };
+        let content = assemble(&request, &out).unwrap().content;
+        let dropped = [("duplicate_exact".to_owned(), 4), ("duplicate_near".to_owned(), 4)];
+        assert_eq!((content.rows, content.counts.dropped), (8, BTreeMap::from(dropped)));
+        trees.push(tree(&out));
+    }
+    assert_eq!(trees[0], trees[1]);
+    assert!(trees[0].keys().all(|name| !name.contains("scratch")));
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn request<'a>(sources: &'a [PathBuf], threads: usize) -> BuildRequest<'a> {
     BuildRequest {
         name: "Mine",
         sources,
+        benchmarks: &[],
         assembly: AssemblySpec::default(),
         gates: None,
         threads,
@@ -408,6 +409,93 @@ fn hostile_documents_go_through() {
     assert_eq!(ids, ["17", "odd.jsonl#1", "odd.jsonl#2"]);
     assert_eq!((rows[8].audience.as_str(), rows[8].scores.as_str()), ("{\"a\":1}", "{}"));
     assert!(rows[7..].iter().all(|row| row.token_length == 1));
+}
+
+/// Documents of 120 words, of which some are near duplicates and some hold a benchmark's item.
+fn near_and_leaked(dir: &Path) -> (PathBuf, PathBuf) {
+    let mut rows = Vec::new();
+    for number in 0..600_usize {
+        let family = number / 3;
+        let words: Vec<String> =
+            (0..120).map(|word| format!("word{}", family * 1_000 + word)).collect();
+        let mut text = words.join(" ");
+        if number % 3 == 1 {
+            text = format!("{text} and so it ends");
+        } else if number % 3 == 2 {
+            text = words.iter().rev().cloned().collect::<Vec<_>>().join(" ");
+        }
+        if family % 50 == 7 {
+            text =
+                format!("{text}. Which colour has the largest moon of the seventh planet at dawn?");
+        }
+        rows.push(json!({"id": number, "text": text}));
+    }
+    let source = dir.join("near.jsonl");
+    write_lines(&source, &rows);
+    let benchmark = dir.join("quiz.jsonl");
+    let item = "Which colour has the largest moon\nof the seventh PLANET at dawn";
+    write_lines(&benchmark, &[json!({"benchmark": "quiz", "item_id": "q1", "text": item})]);
+    (source, benchmark)
+}
+
+#[test]
+fn near_duplicates_and_leaks_go_with_their_reasons() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, benchmark) = near_and_leaked(dir.path());
+    let (sources, benchmarks) = ([source], [benchmark]);
+    let mut trees = Vec::new();
+    for threads in [1, 2] {
+        let mut request = BuildRequest { benchmarks: &benchmarks, ..request(&sources, threads) };
+        request.assembly.dedup = DedupMode::Near;
+        let out = dir.path().join(threads.to_string());
+        let summary = build(&request, &out).unwrap();
+        // Each family of three has one near duplicate; four families hold the item, all three of each.
+        let expected = [("decontaminated".to_owned(), 12), ("duplicate_near".to_owned(), 196)];
+        assert_eq!(summary.removed, BTreeMap::from(expected));
+        let removed = removed(&out);
+        assert!(removed.contains(&json!({"id": "1", "reason": "duplicate_near", "root": "0"})));
+        assert!(removed.contains(&json!({"id": "22", "reason": "decontaminated", "root": null})));
+        let kept: Vec<String> = rows_of(&out).into_iter().map(|row| row.id).collect();
+        for line in &removed {
+            assert!(
+                line["root"].as_str().is_none_or(|root| kept.iter().any(|id| id == root)),
+                "{line}"
+            );
+        }
+        trees.push(tree(&out));
+    }
+    assert_eq!(trees[0], trees[1]);
+    let hits = String::from_utf8(trees[0]["decontamination.jsonl"].clone()).unwrap();
+    assert_eq!(hits.lines().count(), 12);
+    let first: Value = serde_json::from_str(hits.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["id"], &first["item_id"]), (&json!("21"), &json!("q1")));
+    let manifest: BuildManifest = serde_json::from_slice(&trees[0]["manifest.json"]).unwrap();
+    let report = manifest.content.decontamination.unwrap();
+    assert_eq!((report.documents, report.documents_hit), (600, 12));
+    assert_eq!(
+        (report.benchmarks["quiz"].items_hit, report.benchmarks["quiz"].documents_hit),
+        (1, 12)
+    );
+}
+
+#[test]
+fn benchmarks_are_chosen_by_name_and_faults_have_their_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, benchmark) = near_and_leaked(dir.path());
+    let out = dir.path().join("out");
+    let sources = [source];
+    let said = |path: &Path, names: &[&str]| {
+        let benchmarks = [path.to_owned()];
+        let mut request = BuildRequest { benchmarks: &benchmarks, ..request(&sources, 1) };
+        request.assembly.decontaminate = names.iter().map(|&name| name.to_owned()).collect();
+        build(&request, &out).expect_err("refused").to_string()
+    };
+    assert!(said(&benchmark, &["humaneval"]).contains("no benchmark 'humaneval'"));
+    assert!(said(&dir.path().join("nowhere"), &[]).contains("there is no benchmark file"));
+    let bad = dir.path().join("bad.jsonl");
+    write_lines(&bad, &[json!({"item_id": 1, "text": "a"}), json!({"item_id": 2, "text": " "})]);
+    assert!(said(&bad, &[]).contains("bad.jsonl: line 2: the item's text is empty"));
+    assert!(!out.exists());
 }
 
 #[test]

@@ -77,9 +77,6 @@ impl Default for AssemblySpec {
 impl AssemblySpec {
     /// Appends every fault to `faults`, with pointers below `at`.
     pub fn check(&self, at: &str, faults: &mut Vec<FieldError>) {
-        if self.dedup == DedupMode::Near {
-            faults.push(FieldError::not_supported(format!("{at}/dedup"), "near deduplication"));
-        }
         if !self.decontaminate.is_empty() {
             faults
                 .push(FieldError::not_supported(format!("{at}/decontaminate"), "decontamination"));

@@ -6,6 +6,7 @@ use super::fact::Fact;
 use super::limits::DOCUMENTS_MAX;
 use super::survey::gate_of;
 use crate::error::AssembleError;
+use crate::near::Dropped;
 
 /// What becomes of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +122,7 @@ impl Ledger {
     ///
     /// One that holds a benchmark's item is worth less than any other: it will go, and what stays in
     /// the place of a duplicate must stay.
-    fn worth(&self, number: u32) -> f32 {
+    pub(crate) fn worth(&self, number: u32) -> f32 {
         if self.contaminated[number as usize] {
             return f32::NEG_INFINITY;
         }
@@ -129,13 +130,26 @@ impl Ledger {
         if score.is_nan() { f32::MIN } else { score }
     }
 
-    /// Decides everything.
-    pub(crate) fn decide(&mut self, dedup: DedupMode) {
+    /// Decides who is an exact duplicate, if that is wanted; hashes are not needed any more then.
+    pub(crate) fn decide_exact(&mut self, dedup: DedupMode) {
         if dedup != DedupMode::None {
             self.drop_exact();
         }
         self.hashes = Vec::new();
-        self.drop_contaminated();
+    }
+
+    /// Takes near duplicates out; who reads as one of them follows its root.
+    pub(crate) fn drop_near(&mut self, dropped: &[Dropped]) {
+        for Dropped { index, root, .. } in dropped {
+            self.fates[*index as usize] = DUPLICATE_NEAR;
+            self.roots[*index as usize] = *root;
+        }
+        for number in 0..self.roots.len() {
+            let root = self.roots[number] as usize;
+            if self.fates[number] == DUPLICATE_EXACT && self.fates[root] == DUPLICATE_NEAR {
+                self.roots[number] = self.roots[root];
+            }
+        }
     }
 
     /// Of those that read alike, the one that is worth most stays, the first of equals.
@@ -165,7 +179,7 @@ impl Ledger {
 
     /// Takes benchmarks out; a duplicate of one that goes goes for the same reason, because all
     /// that are worth as little hold an item too.
-    fn drop_contaminated(&mut self) {
+    pub(crate) fn drop_contaminated(&mut self) {
         for number in 0..self.fates.len() {
             let goes = self.contaminated[number] && self.fates[number] == STAYS;
             if goes {
@@ -204,7 +218,8 @@ mod tests {
         for fact in facts {
             ledger.push(fact, fact.seq == 0).unwrap();
         }
-        ledger.decide(dedup);
+        ledger.decide_exact(dedup);
+        ledger.drop_contaminated();
         (0..facts.len() as u32).map(|number| ledger.fate(number)).collect()
     }
 
@@ -227,6 +242,19 @@ mod tests {
         let expected =
             [Fate::Refused(Reason::Empty), Fate::PassedOver, Fate::Stays, Fate::Exact(2)];
         assert_eq!(fates(&facts, DedupMode::Exact), expected);
+    }
+
+    #[test]
+    fn who_reads_as_a_near_duplicate_follows_its_root() {
+        let mut ledger = Ledger::default();
+        for fact in [fact(1, 0.0), fact(2, 0.0), fact(2, 0.0), fact(3, 0.0)] {
+            ledger.push(&fact, true).unwrap();
+        }
+        ledger.decide_exact(DedupMode::Near);
+        ledger.drop_near(&[Dropped { index: 1, root: 0, jaccard: 0.8 }]);
+        ledger.drop_contaminated();
+        let fates = [0, 1, 2, 3].map(|number| ledger.fate(number));
+        assert_eq!(fates, [Fate::Stays, Fate::Near(0), Fate::Exact(0), Fate::Stays]);
     }
 
     #[test]

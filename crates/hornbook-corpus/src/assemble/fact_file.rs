@@ -71,6 +71,26 @@ impl FactFile {
         }))
     }
 
+    /// Every signature in order, of so many bytes each.
+    pub(crate) fn signatures(
+        &self,
+        bytes_each: usize,
+    ) -> Result<impl FnMut(&mut Vec<u8>) -> Result<(), AssembleError> + use<>, AssembleError> {
+        let path = kind(&self.stem, SIGNATURES);
+        let file = File::open(&path).map_err(AssembleError::io(&path))?;
+        let mut file = BufReader::with_capacity(FACTS_BUFFER_BYTES, file);
+        Ok(move |signature: &mut Vec<u8>| {
+            signature.resize(bytes_each, 0);
+            file.read_exact(signature).map_err(AssembleError::io(&path))
+        })
+    }
+
+    /// What was found of benchmarks: lines of JSON, each with the row that it is about.
+    pub(crate) fn hits(&self) -> Result<BufReader<File>, AssembleError> {
+        let path = kind(&self.stem, HITS);
+        File::open(&path).map(BufReader::new).map_err(AssembleError::io(&path))
+    }
+
     /// The id that a row has of its own, if any.
     pub(crate) fn own_id(&self, row: u64) -> Result<Option<String>, AssembleError> {
         let end_of = |row: u64| self.fact(row).map(|fact| fact.id_end);

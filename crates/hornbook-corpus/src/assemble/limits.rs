@@ -20,3 +20,5 @@ pub(crate) const BATCHES_AHEAD: usize = 2;
 pub(crate) const THREADS_MAX: usize = 256;
 /// Bytes gathered before they are written to a file of facts.
 pub(crate) const FACTS_BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes that near deduplication may hold in buffers.
+pub(crate) const NEAR_MEMORY_BYTES: usize = 192 * 1024 * 1024;

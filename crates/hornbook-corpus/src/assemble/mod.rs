@@ -7,6 +7,7 @@ mod decide;
 mod fact;
 mod fact_file;
 pub(crate) mod limits;
+mod near;
 mod ordered;
 mod part;
 mod survey;
@@ -16,13 +17,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use hornbook_types::{Manifest, ManifestContent, ManifestRun, PinnedJobSpec, RowFunnel};
+use hornbook_types::{DedupMode, Manifest, ManifestContent, ManifestRun, PinnedJobSpec, RowFunnel};
 
 pub use survey::CpuTime;
 
 pub(crate) use decide::{Fate, Ledger};
 pub(crate) use fact::Fact;
 pub(crate) use fact_file::{FactFile, FactTotals};
+pub(crate) use near::drop_near;
 pub(crate) use part::{Part, Row, Rows};
 pub(crate) use survey::Survey;
 pub(crate) use write::{Tally, write_file, write_rows};
@@ -30,11 +32,15 @@ pub(crate) use write::{Tally, write_file, write_rows};
 use crate::card::{CardFacts, card};
 use crate::error::AssembleError;
 use crate::manifest::{MANIFEST_PATH, commit_of, spec_digest};
+use crate::near::NearScheme;
 use crate::segment::Segment;
 use crate::shards::{ShardLimits, ShardWriter};
 
 /// Path of the dataset card below a corpus.
 pub(crate) const CARD_PATH: &str = "README.md";
+
+/// Directory of what is needed while decisions are made; it is gone when the corpus is complete.
+const SCRATCH: &str = ".scratch";
 
 /// Where a corpus's seeds come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +75,9 @@ pub struct AssembleRequest<'a> {
     /// Sizes of shards.
     pub limits: ShardLimits,
     /// Asked before every row: false stops the assembly.
-    pub keep_going: &'a dyn Fn() -> bool,
+    pub keep_going: &'a (dyn Fn() -> bool + Sync),
+    /// Threads that read and compute; the corpus is the same with any number.
+    pub threads: usize,
 }
 
 /// Writes shards, dataset card and manifest into `out`, an empty or absent directory.
@@ -84,13 +92,7 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, A
         return Err(AssembleError::Row("two segments hold the same prompts".to_owned()));
     }
     let parts: Vec<&dyn Part> = segments.iter().map(|segment| *segment as &dyn Part).collect();
-    let mut ledger = Ledger::default();
-    for part in &parts {
-        for fact in part.known()?.unwrap_or_default() {
-            ledger.push(&fact, (request.takes)(fact.seq))?;
-        }
-    }
-    ledger.decide(request.spec.assembly.dedup);
+    let ledger = decide(request, &parts, out)?;
     let mut tally = Tally { funnel: request.before.clone(), ..Tally::default() };
     tally.funnel.accepted = 0;
     let mut shards = ShardWriter::new(out, &request.spec.assembly.format, request.limits)?;
@@ -138,4 +140,46 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, A
     json.push(b'\n');
     write_file(out, MANIFEST_PATH, &json)?;
     Ok(manifest)
+}
+
+/// Decides what becomes of each document; work that is needed for that lies in `out` meanwhile.
+fn decide(
+    request: &AssembleRequest<'_>,
+    parts: &[&dyn Part],
+    out: &Path,
+) -> Result<Ledger, AssembleError> {
+    let dedup = request.spec.assembly.dedup;
+    let mut ledger = Ledger::default();
+    if dedup != DedupMode::Near {
+        for part in parts {
+            for fact in part.known()?.unwrap_or_default() {
+                ledger.push(&fact, (request.takes)(fact.seq))?;
+            }
+        }
+        ledger.decide_exact(dedup);
+        return Ok(ledger);
+    }
+    let scratch = out.join(SCRATCH);
+    fs::create_dir_all(&scratch).map_err(AssembleError::io(&scratch))?;
+    let survey = Survey {
+        gates: None,
+        near: Some(NearScheme::DEFAULT),
+        benchmarks: None,
+        threads: request.threads,
+        cpu: CpuTime::UNKNOWN,
+        keep_going: request.keep_going,
+    };
+    let mut files = Vec::with_capacity(parts.len());
+    for part in parts {
+        let file = survey.facts(*part, &part.digest()?, &scratch)?;
+        for fact in file.facts()? {
+            let fact = fact?;
+            ledger.push(&fact, (request.takes)(fact.seq))?;
+        }
+        files.push(file);
+    }
+    ledger.decide_exact(dedup);
+    drop_near(&mut ledger, parts, &files, &scratch, request.threads)?;
+    fs::remove_dir_all(&scratch).map_err(AssembleError::io(&scratch))?;
+    Ok(ledger)
 }

@@ -14,10 +14,12 @@ use super::fact_file::{FactFile, FactWriter};
 use super::limits::{BATCH_BYTES, BATCH_DOCUMENTS};
 use super::ordered::ordered;
 use super::part::{Part, Row, Rows};
+use crate::decontaminate::Decontaminator;
 use crate::dedup::text_hash;
 use crate::error::AssembleError;
 use crate::gates::{Answer, judge};
 use crate::hashing::sha256_hex;
+use crate::near::{NearScheme, Signer};
 
 /// Changes whenever facts mean something else than before.
 const SCHEME: u32 = 2;
@@ -41,6 +43,10 @@ impl CpuTime<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct Survey<'a> {
     pub(crate) gates: Option<&'a GateSpec>,
+    /// How texts are signed; they are not without.
+    pub(crate) near: Option<NearScheme>,
+    /// What is looked for in them, and a name for exactly that.
+    pub(crate) benchmarks: Option<(&'a Decontaminator, &'a str)>,
     pub(crate) threads: usize,
     pub(crate) cpu: CpuTime<'a>,
     pub(crate) keep_going: &'a (dyn Fn() -> bool + Sync),
@@ -62,7 +68,7 @@ struct Document {
 }
 
 struct Batch {
-    rows: Vec<(u64, Row)>,
+    rows: Vec<Row>,
     reading: Duration,
 }
 
@@ -80,11 +86,13 @@ impl Survey<'_> {
         }
         let mut writer = FactWriter::create(dir, &key)?;
         let mut rows = part.rows(0)?;
-        let mut read = 0;
         ordered(
             self.threads,
-            || self.next_batch(&mut rows, &mut read),
-            || |batch: Batch| Ok(self.examine(batch)),
+            || self.next_batch(&mut rows),
+            || {
+                let mut signer = self.near.map(Signer::new);
+                move |batch: Batch| self.examine(&batch, signer.as_mut())
+            },
             |examined| write(&mut writer, &examined),
         )?;
         writer.finish()
@@ -92,16 +100,14 @@ impl Survey<'_> {
 
     /// Facts found under other settings are other facts.
     fn key(&self, digest: &str) -> Result<String, AssembleError> {
-        let settings = serde_json::to_string(&(SCHEME, digest, self.gates))
+        let near = self.near.map(NearScheme::id);
+        let benchmarks = self.benchmarks.map(|(_, name)| name);
+        let settings = serde_json::to_string(&(SCHEME, digest, self.gates, near, benchmarks))
             .map_err(|error| AssembleError::Row(error.to_string()))?;
         Ok(sha256_hex(settings.as_bytes()))
     }
 
-    fn next_batch(
-        &self,
-        rows: &mut Rows<'_>,
-        read: &mut u64,
-    ) -> Result<Option<Batch>, AssembleError> {
+    fn next_batch(&self, rows: &mut Rows<'_>) -> Result<Option<Batch>, AssembleError> {
         if !(self.keep_going)() {
             return Err(AssembleError::Stopped);
         }
@@ -110,32 +116,42 @@ impl Survey<'_> {
         while bytes < BATCH_BYTES && batch.len() < BATCH_DOCUMENTS {
             let Some(row) = rows.next().transpose()? else { break };
             bytes += row.row.text.len() + row.row.prompt.len();
-            batch.push((*read, row));
-            *read += 1;
+            batch.push(row);
         }
         let reading = (self.cpu.thread)().saturating_sub(began);
         Ok((!batch.is_empty()).then_some(Batch { rows: batch, reading }))
     }
 
-    fn examine(&self, batch: Batch) -> Examined {
+    fn examine(
+        &self,
+        batch: &Batch,
+        mut signer: Option<&mut Signer>,
+    ) -> Result<Examined, AssembleError> {
         let began = (self.cpu.thread)();
         let mut estimated = 0;
         let mut documents = Vec::with_capacity(batch.rows.len());
-        for (seq, row) in &batch.rows {
+        for row in &batch.rows {
             estimated += u64::from(!row.has_own_tokens);
-            documents.push(self.document(*seq, row));
+            documents.push(self.document(row, signer.as_deref_mut()));
         }
         let dedup = batch.reading + (self.cpu.thread)().saturating_sub(began);
-        Examined { documents, estimated, dedup, decontaminate: Duration::ZERO }
+        let began = (self.cpu.thread)();
+        if let Some((decontaminator, _)) = self.benchmarks {
+            for (document, row) in documents.iter_mut().zip(&batch.rows) {
+                document.look_for(decontaminator, row)?;
+            }
+        }
+        let decontaminate = (self.cpu.thread)().saturating_sub(began);
+        Ok(Examined { documents, estimated, dedup, decontaminate })
     }
 
-    fn document(&self, seq: u64, row: &Row) -> Document {
+    fn document(&self, row: &Row, signer: Option<&mut Signer>) -> Document {
         let text = &row.row.text;
         let (bytes, gate) = self.gates.map_or((text.len(), None), |gates| passed(gates, row));
         let kept = text.get(..bytes).unwrap_or(text);
         let fact = Fact {
             hash: text_hash(kept),
-            seq,
+            seq: row.row.seq,
             id_end: 0,
             score: row.score.unwrap_or(f32::NAN),
             kept_bytes: u32::try_from(kept.len()).unwrap_or(u32::MAX),
@@ -144,7 +160,25 @@ impl Survey<'_> {
             trimmed: kept.len() < text.len(),
         };
         let own_id = row.has_own_id.then(|| row.row.id.clone());
-        Document { fact, own_id, signature: Vec::new(), hits: None }
+        let signature = signer.map_or_else(Vec::new, |signer| signer.sign(kept).to_bytes());
+        Document { fact, own_id, signature, hits: None }
+    }
+}
+
+impl Document {
+    /// Looks for benchmarks in what the gates let through.
+    fn look_for(&mut self, wanted: &Decontaminator, row: &Row) -> Result<(), AssembleError> {
+        if self.fact.gate != 0 {
+            return Ok(());
+        }
+        let text = row.row.text.get(..self.fact.kept_bytes as usize).unwrap_or(&row.row.text);
+        let hits = wanted.check(text);
+        if !hits.is_empty() {
+            self.fact.contaminated = true;
+            let line = serde_json::to_string(&(self.fact.seq, hits));
+            self.hits = Some(line.map_err(|error| AssembleError::Row(error.to_string()))?);
+        }
+        Ok(())
     }
 }
 

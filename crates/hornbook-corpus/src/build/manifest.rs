@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assemble::limits::BYTES_PER_TOKEN;
 use crate::assemble::{FactTotals, Part as _};
+use crate::decontaminate::DecontaminationReport;
 use crate::error::AssembleError;
 use crate::hashing::sha256_hex;
 use crate::sources::SourceFile;
@@ -34,6 +35,9 @@ pub struct BuildSpec {
     pub gates: Option<GateSpec>,
     /// Files of documents, in the order of the corpus.
     pub sources: Vec<BuiltFrom>,
+    /// Files of benchmarks that were looked for; of them those that `assembly` names, or all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub benchmarks: Vec<BuiltFrom>,
 }
 
 impl BuildSpec {
@@ -77,6 +81,9 @@ pub struct BuildContent {
     pub models: Vec<String>,
     /// Documents at each stage; `prompts` are the documents of the sources.
     pub counts: RowFunnel,
+    /// What was found of benchmarks, where any were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decontamination: Option<DecontaminationReport>,
 }
 
 impl BuildManifest {

@@ -1,6 +1,8 @@
 //! From files to a corpus, with every document that was dropped accounted for.
 
+mod benchmarks;
 mod card;
+mod hits;
 mod manifest;
 mod removed;
 mod workspace;
@@ -9,18 +11,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hornbook_types::{AssemblySpec, GateSpec, RowFunnel};
+use hornbook_types::{AssemblySpec, DedupMode, GateSpec, RowFunnel};
 
 pub use manifest::{BuildContent, BuildManifest, BuildSpec, BuiltFrom};
 pub(crate) use removed::REMOVED_PATH;
 
 use crate::assemble::{
-    CARD_PATH, CpuTime, FactFile, FactTotals, Ledger, Part, Survey, Tally, write_file, write_rows,
+    CARD_PATH, CpuTime, FactFile, FactTotals, Ledger, Part, Survey, Tally, drop_near, write_file,
+    write_rows,
 };
 use crate::error::AssembleError;
 use crate::manifest::{MANIFEST_PATH, commit_of};
+use crate::near::NearScheme;
 use crate::shards::{ShardLimits, ShardWriter};
 use crate::sources::{SourceFile, find_sources};
+use benchmarks::Wanted;
 use removed::RemovedWriter;
 use workspace::Workspace;
 
@@ -30,7 +35,9 @@ pub struct BuildRequest<'a> {
     pub name: &'a str,
     /// Files and directories of documents, in the order in which the corpus has them.
     pub sources: &'a [PathBuf],
-    /// How documents are assembled.
+    /// Files of benchmarks to keep out: JSONL, `{benchmark, item_id, text}` a line.
+    pub benchmarks: &'a [PathBuf],
+    /// How documents are assembled; `decontaminate` names benchmarks of those files, none means all.
     pub assembly: AssemblySpec,
     /// Gates that documents must pass; none are tried without.
     pub gates: Option<GateSpec>,
@@ -74,21 +81,25 @@ pub fn build(request: &BuildRequest<'_>, out: &Path) -> Result<BuildSummary, Ass
     if sources.is_empty() {
         return Err(AssembleError::Request("there is no source".to_owned()));
     }
+    let wanted = benchmarks::read(request.benchmarks, &request.assembly.decontaminate)?;
     let workspace = Workspace::open(out)?;
     let from = sources.iter().map(BuiltFrom::of).collect::<Result<Vec<_>, _>>()?;
     let spec = BuildSpec {
         assembly: request.assembly.clone(),
         gates: request.gates.clone(),
         sources: from,
+        benchmarks: wanted.as_ref().map(|wanted| wanted.files.clone()).unwrap_or_default(),
     };
     let digest = spec.digest()?;
     if let Some(done) = workspace.published(&digest)? {
         workspace.clear()?;
         return Ok(summary_of(&done.content, &FactTotals::default(), None));
     }
-    let (ledger, totals, deciding_nanos, facts) = decide(request, &sources, &spec, &workspace)?;
+    let wanted = wanted.as_ref();
+    let (ledger, totals, deciding_nanos, facts) =
+        decide(request, &sources, &spec, wanted, &workspace)?;
     let place = workspace.begin_corpus()?;
-    let pieces = Pieces { request, sources: &sources, ledger: &ledger, facts: &facts };
+    let pieces = Pieces { request, sources: &sources, wanted, ledger: &ledger, facts: &facts };
     let manifest = pieces.write(spec, digest, &totals, &place)?;
     workspace.publish(&place)?;
     Ok(summary_of(&manifest.content, &totals, Some(deciding_nanos)))
@@ -101,10 +112,14 @@ fn decide(
     request: &BuildRequest<'_>,
     sources: &[SourceFile],
     spec: &BuildSpec,
+    wanted: Option<&Wanted>,
     workspace: &Workspace,
 ) -> Result<Decided, AssembleError> {
+    let dedup = request.assembly.dedup;
     let survey = Survey {
         gates: request.gates.as_ref(),
+        near: (dedup == DedupMode::Near).then_some(NearScheme::DEFAULT),
+        benchmarks: wanted.map(|wanted| (&wanted.decontaminator, wanted.digest.as_str())),
         threads: request.threads,
         cpu: request.cpu,
         keep_going: request.keep_going,
@@ -126,7 +141,12 @@ fn decide(
             ledger.push(&fact?, true)?;
         }
     }
-    ledger.decide(request.assembly.dedup);
+    ledger.decide_exact(dedup);
+    if dedup == DedupMode::Near {
+        let parts: Vec<&dyn Part> = sources.iter().map(|source| source as &dyn Part).collect();
+        drop_near(&mut ledger, &parts, &facts, workspace.dir(), request.threads)?;
+    }
+    ledger.drop_contaminated();
     let took = (request.cpu.process)().saturating_sub(began);
     let deciding_nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
     Ok((ledger, totals, deciding_nanos, facts))
@@ -136,6 +156,7 @@ fn decide(
 struct Pieces<'a> {
     request: &'a BuildRequest<'a>,
     sources: &'a [SourceFile],
+    wanted: Option<&'a Wanted>,
     ledger: &'a Ledger,
     facts: &'a [FactFile],
 }
@@ -160,6 +181,13 @@ impl Pieces<'_> {
         tally.funnel.ended = totals.documents;
         let mut files = shards.finish()?;
         files.push(removed.finish()?);
+        let mut decontamination = None;
+        if let Some(Wanted { decontaminator, .. }) = self.wanted {
+            let (file, mut report) = hits::write(place, decontaminator, self.sources, self.facts)?;
+            report.documents = totals.documents - tally.funnel.rejected.values().sum::<u64>();
+            files.push(file);
+            decontamination = Some(report);
+        }
         let card = card::card(request.name, &spec, &digest, &tally);
         files.push(write_file(place, CARD_PATH, card.as_bytes())?);
         files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -174,6 +202,7 @@ impl Pieces<'_> {
             spec,
             models: tally.models.into_keys().filter(|model| !model.is_empty()).collect(),
             counts: tally.funnel,
+            decontamination,
         };
         let manifest = BuildManifest { content, hornbook: request.hornbook.to_owned() };
         write_file(place, MANIFEST_PATH, &manifest.to_json()?)?;
@@ -185,7 +214,7 @@ fn summary_of(content: &BuildContent, totals: &FactTotals, deciding: Option<u64>
     let RowFunnel { prompts, rejected, dropped, .. } = &content.counts;
     let per_second =
         |nanos: u64| (nanos > 0).then(|| totals.documents as f64 / (nanos as f64 / 1e9));
-    let deduplicates = content.spec.assembly.dedup != hornbook_types::DedupMode::None;
+    let deduplicates = content.spec.assembly.dedup != DedupMode::None;
     let dedup = deciding.map(|nanos| nanos + totals.dedup_nanos).filter(|_| deduplicates);
     BuildSummary {
         documents: *prompts,

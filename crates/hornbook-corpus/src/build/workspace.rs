@@ -48,6 +48,11 @@ impl Workspace {
         }
     }
 
+    /// The workspace itself.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Where facts are kept.
     pub(super) fn facts(&self) -> &Path {
         &self.facts

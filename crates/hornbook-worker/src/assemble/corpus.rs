@@ -122,6 +122,7 @@ impl Inputs {
             run: self.run,
             limits: ShardLimits::default(),
             keep_going: &|| !halt.is_cancelled(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
         };
         Ok(assemble(&request, dir)?)
     }

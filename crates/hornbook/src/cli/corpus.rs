@@ -23,6 +23,9 @@ pub(crate) struct Build {
     /// Parquet or JSON lines (.jsonl, .jsonl.zst) with at least 'text', or a directory of them; may be repeated
     #[arg(long, value_name = "FILE|DIR", required = true, num_args = 1..)]
     pub(crate) source: Vec<PathBuf>,
+    /// Benchmarks to keep out, JSON lines of {"benchmark", "item_id", "text"}; may be repeated
+    #[arg(long, value_name = "FILE.jsonl", num_args = 1..)]
+    pub(crate) benchmark: Vec<PathBuf>,
     /// A job's 'assembly' as JSON, or {"name", "gates", "assembly"}; flags come before it
     #[arg(long, value_name = "SPEC.json")]
     pub(crate) spec: Option<PathBuf>,

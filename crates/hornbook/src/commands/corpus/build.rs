@@ -46,6 +46,7 @@ fn run_here(arguments: &Build, stop: &AtomicBool, as_json: bool) -> Outcome {
     let request = BuildRequest {
         name: name.as_deref().unwrap_or(NAME),
         sources: &arguments.source,
+        benchmarks: &arguments.benchmark,
         assembly,
         gates,
         threads: arguments.threads.map_or_else(cores, usize::from),
@@ -83,7 +84,10 @@ fn settings(arguments: &Build) -> Result<SpecFile, Failure> {
         None => {}
     }
     let mut faults = Vec::new();
+    // Which names there are, the benchmark files say.
+    let named = std::mem::take(&mut spec.assembly.decontaminate);
     spec.assembly.check("/assembly", &mut faults);
+    spec.assembly.decontaminate = named;
     if let Some(gates) = &spec.gates {
         gates.check("/gates", &mut faults);
     }
