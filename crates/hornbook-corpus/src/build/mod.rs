@@ -81,6 +81,10 @@ pub fn build(request: &BuildRequest<'_>, out: &Path) -> Result<BuildSummary, Ass
     if sources.is_empty() {
         return Err(AssembleError::Request("there is no source".to_owned()));
     }
+    if request.gates.as_ref().is_some_and(|gates| !gates.mask.is_empty()) {
+        // Better no corpus than one with what its owner believes to be masked.
+        return Err(AssembleError::Request("documents of files cannot be masked".to_owned()));
+    }
     let wanted = benchmarks::read(request.benchmarks, &request.assembly.decontaminate)?;
     let workspace = Workspace::open(out)?;
     let from = sources.iter().map(BuiltFrom::of).collect::<Result<Vec<_>, _>>()?;
