@@ -22,6 +22,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "claims_and_shares", include_str!("../../../migrations/0008_claims_and_shares.sql")),
     (9, "costs", include_str!("../../../migrations/0009_costs.sql")),
     (10, "exact_costs", include_str!("../../../migrations/0010_exact_costs.sql")),
+    (
+        11,
+        "benchmarks_and_imports",
+        include_str!("../../../migrations/0011_benchmarks_and_imports.sql"),
+    ),
 ];
 
 /// A pool of connections to the database, and the key that endpoint secrets are sealed with.

@@ -16,6 +16,7 @@
 //! | [`shares`] | what each worker may use of an endpoint's limits |
 //! | [`documents`] | store finished documents in fenced groups; read pages of them |
 //! | [`events`], [`Notifier`] | what happened to a job, and being woken when it does |
+//! | [`benchmarks`], [`imports`] | what corpora must not hold, and what they may be made from |
 //! | [`assembly`], [`corpora`] | who assembles a corpus, and publishing it |
 //! | [`keys`], [`idempotency`] | who may ask, and asking twice |
 //! | [`workers`], [`janitor`] | who is at work, and cleaning up after those who are not |
@@ -26,6 +27,7 @@
 pub mod assembly;
 pub mod audiences;
 pub mod batches;
+pub mod benchmarks;
 pub mod budgets;
 pub mod catalog;
 pub mod chunks;
@@ -38,6 +40,7 @@ pub mod endpoints;
 mod error;
 pub mod events;
 pub mod idempotency;
+pub mod imports;
 pub mod janitor;
 pub mod jobs;
 pub mod keys;

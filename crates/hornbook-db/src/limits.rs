@@ -40,3 +40,7 @@ pub const TOUCH_SECONDS: i32 = 60;
 pub const TOP_ERRORS: i64 = 3;
 /// Chunks whose accepted documents are summed in one row; migrations count with it.
 pub const LINE_BLOCK_CHUNKS: i64 = 256;
+/// Workers that may die on one import before it counts as failed.
+pub const IMPORT_DEATHS: i32 = 3;
+/// Longest error message kept with a failed import, in bytes.
+pub const IMPORT_ERROR_BYTES: usize = 4_096;

@@ -14,9 +14,11 @@ mod event;
 mod gate;
 mod hash;
 mod id;
+mod import;
 mod invalid;
 mod job;
 mod key;
+mod license;
 pub mod limits;
 mod mix;
 mod mix_preset;
@@ -41,11 +43,13 @@ pub use event::{EventKind, JobEvent};
 pub use gate::{Ending, GatePreset, GateSpec, Language, Looped, Mask, Reason, Truncated};
 pub use hash::mix;
 pub use id::{Pinned, Reference, Slug};
+pub use import::{ImportKind, ImportOrigin, ImportState};
 pub use invalid::{FieldError, Invalid};
 pub use job::{
     Budget, BudgetEnd, JobSpec, LineQuota, PinnedJobSpec, PinnedLine, RecipeLine, SeedSource,
 };
 pub use key::{KeyQuota, Scope};
+pub use license::Redistribution;
 pub use mix::{
     EPOCHS_WITHOUT_LOSS, FilterColumn, MixFilter, MixLine, MixLineReport, MixReport, MixSource,
     MixSpec, SourceKind,

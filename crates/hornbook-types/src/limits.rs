@@ -92,3 +92,17 @@ pub const MIX_EPOCHS: u32 = 64;
 pub const MIX_FILTER_VALUES: usize = 256;
 /// Longest value of a filter.
 pub const MIX_FILTER_VALUE_BYTES: usize = 256;
+/// Items that the benchmarks of one corpus may have together.
+pub const BENCHMARK_ITEMS: u64 = 1 << 20;
+/// Bytes that the benchmarks of one corpus may have together.
+pub const BENCHMARK_BYTES: u64 = 128 * 1024 * 1024;
+/// Longest id of a benchmark's item.
+pub const BENCHMARK_ITEM_ID_BYTES: usize = 256;
+/// Benchmarks that one corpus may be kept clean of.
+pub const BENCHMARKS_PER_CORPUS: usize = 256;
+/// Documents that one import may have.
+pub const IMPORT_ROWS: u64 = 1_000_000_000;
+/// Bytes of text that one import may have.
+pub const IMPORT_TEXT_BYTES: u64 = 2 * 1024 * 1024 * 1024 * 1024;
+/// Longest name of a column.
+pub const COLUMN_NAME_BYTES: usize = 256;

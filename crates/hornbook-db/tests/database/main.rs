@@ -17,6 +17,7 @@ mod deletion;
 mod endpoints;
 mod events;
 mod fairness;
+mod imports;
 mod interleavings;
 mod quotas;
 mod requests;
