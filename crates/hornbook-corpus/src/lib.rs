@@ -6,14 +6,17 @@
 mod assemble;
 mod build;
 mod card;
+mod croissant;
 pub mod decontaminate;
 mod dedup;
 mod error;
 mod escape;
 mod gates;
 mod hashing;
+mod histogram;
 mod manifest;
 pub mod near;
+mod profile;
 mod row;
 mod segment;
 mod sentence;
@@ -23,7 +26,8 @@ mod words;
 
 pub use assemble::{AssembleRequest, CpuTime, SeedOrigin, assemble};
 pub use build::{
-    BuildContent, BuildManifest, BuildRequest, BuildSpec, BuildSummary, BuiltFrom, build,
+    BuildContent, BuildManifest, BuildRequest, BuildSpec, BuildSummary, BuiltFrom, SourceLicense,
+    build,
 };
 pub use dedup::{TextHash, text_hash};
 pub use error::AssembleError;

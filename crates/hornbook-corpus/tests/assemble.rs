@@ -13,8 +13,8 @@ use hornbook_corpus::{
 use hornbook_records::{CorpusParquetReader, JsonlZstReader};
 use hornbook_types::{
     AssemblySpec, AudienceSpec, CorpusRow, DedupMode, Document, FinishReason, GateSpec, GradeRange,
-    Manifest, ManifestRun, OutputKind, PinnedJobSpec, PinnedLine, RowFunnel, Sampling, ShardFormat,
-    TemplateSpec, TokenRange, Usage, Verdict,
+    JobSpec, Manifest, ManifestRun, OutputKind, PinnedJobSpec, PinnedLine, RowFunnel, Sampling,
+    ShardFormat, TemplateSpec, TokenRange, Usage, Verdict,
 };
 use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
@@ -200,10 +200,8 @@ fn a_corpus_has_every_row_once_and_says_what_was_dropped() {
 
     let shards = content.files.iter().filter(|file| file.path.ends_with(".parquet")).count();
     assert!(shards > 1);
-    assert_eq!(
-        content.files.last().unwrap().path,
-        format!("data/train-{:05}-of-{shards:05}.parquet", shards - 1)
-    );
+    let last = content.files.iter().rfind(|file| file.path.starts_with("data/")).unwrap();
+    assert_eq!(last.path, format!("data/train-{:05}-of-{shards:05}.parquet", shards - 1));
     assert_eq!(tree(&out).len(), content.files.len() + 1, "no temporary file is left");
     let on_disk: Manifest =
         serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
@@ -263,7 +261,17 @@ fn formats_and_deduplication_are_the_jobs_choice() {
     let manifest = assemble(&request, &out).unwrap();
     assert_eq!(manifest.content.rows, 100);
     let names: Vec<_> = tree(&out).into_keys().collect();
-    assert_eq!(names, ["README.md", "data/train-00000-of-00001.jsonl.zst", "manifest.json"]);
+    let expected = [
+        "README.md",
+        "assets/tokens.svg",
+        "croissant.json",
+        "data/train-00000-of-00001.jsonl.zst",
+        "job.json",
+        "manifest.json",
+        "prompts/audiences/toddler.v1.json",
+        "prompts/story.v1.tera",
+    ];
+    assert_eq!(names, expected);
     let card = fs::read_to_string(out.join("README.md")).unwrap();
     assert!(card.contains("path: data/train-*.jsonl.zst"), "{card}");
 }
@@ -379,15 +387,45 @@ fn the_card_survives_a_hostile_name_and_model() {
     let expected = "pretty_name: \"a\\\"b: #c\\n---\\nlicense: mit <script> [x](javascript:1)\"\n\
         license: other\n\
         license_name: \"my: own\\nlicense\"\n\
-        language:\n- en\n\
         task_categories:\n- text-generation\n\
         size_categories:\n- n<1K\n\
         tags:\n- synthetic\n- textbooks\n- hornbook\n- partial\n\
         configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*.parquet";
     assert_eq!(header, expected);
     assert!(!card[header.len()..].contains("<script>") && !card.contains("<b>"), "{card}");
-    assert!(card.contains("| failed: http\\|500 | 2 |"), "{card}");
-    assert!(card.contains("| rejected: too\\_short | 3 |"), "{card}");
-    assert!(card.contains("partial**: 105 of 100 prompts had ended"), "{card}");
-    assert!(card.contains("| story@1 | story | toddler@1 | 100 | 90 |"), "{card}");
+    for line in [
+        "| failed: http\\|500 | 2 | 103 |",
+        "| rejected: too\\_short | 3 | 100 |",
+        "| accepted | | 100 |",
+        "| dropped: duplicate\\_exact | 10 | 90 |",
+        "| **rows of the corpus** | | **90** |",
+        "| tokens of those rows | 630 | |",
+        "> **This corpus is partial**: 105 of 100 prompts had ended",
+        "| story@1 | story | toddler@1 | 100 | 90 |",
+        "- Rejected by gates: 2.91 % (3 of 103) of what was judged.",
+        "- Duplicate rate: 10.00 % (10 of 100) of the accepted documents",
+        "| seed set topics@1 | my: own license | not stated |",
+        "> **Find out before you pass this corpus on.**",
+        "No benchmark was looked for",
+        "Write about {{ seed.topic }}.",
+        "![Length of documents](assets/tokens.svg)",
+    ] {
+        assert!(card.contains(line), "{line} in {card}");
+    }
+}
+
+#[test]
+fn a_job_can_be_submitted_again_from_its_corpus() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec("Up the ladder");
+    let segments = segments(&dir.path().join("segments"), &spec, 100);
+    let out = dir.path().join("out");
+    assemble(&request(&spec, segments), &out).unwrap();
+    let job: JobSpec = serde_json::from_slice(&fs::read(out.join("job.json")).unwrap()).unwrap();
+    job.check().unwrap();
+    assert_eq!((job.documents, job.accepted, job.recipe.len()), (Some(100), None, 1));
+    assert_eq!(job.recipe[0].template.to_string(), "story@1");
+    assert_eq!((job.name, job.sampling, job.gates), (spec.name, spec.sampling, spec.gates));
+    let template = fs::read_to_string(out.join("prompts/story.v1.tera")).unwrap();
+    assert_eq!(template, spec.lines[0].template_spec.body);
 }

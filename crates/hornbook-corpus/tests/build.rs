@@ -22,6 +22,7 @@ fn request<'a>(sources: &'a [PathBuf], threads: usize) -> BuildRequest<'a> {
         benchmarks: &[],
         assembly: AssemblySpec::default(),
         gates: None,
+        licenses: BTreeMap::new(),
         threads,
         hornbook: "0.0.0",
         limits: ShardLimits { text_bytes: 40_000, row_group_bytes: 10_000 },

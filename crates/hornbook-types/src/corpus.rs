@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{PinnedJobSpec, Usage};
+use crate::{CorpusStatistics, PinnedJobSpec, Usage};
 
 /// One row of a corpus. The first six columns are those that Cosmopedia v2 published.
 ///
@@ -90,6 +90,9 @@ pub struct ManifestContent {
     pub models: BTreeMap<String, Option<String>>,
     /// Documents at each stage.
     pub counts: RowFunnel,
+    /// What the rows look like; empty in manifests of earlier versions.
+    #[serde(default)]
+    pub statistics: CorpusStatistics,
     /// Kernels that computed, for reproducing bytes; absent for remote endpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruction_set: Option<String>,

@@ -100,6 +100,31 @@ pub enum Language {
     Zh,
 }
 
+impl Language {
+    /// Its ISO 639-1 code, the name used in JSON; `any` for any.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Ar => "ar",
+            Self::De => "de",
+            Self::En => "en",
+            Self::Es => "es",
+            Self::Fr => "fr",
+            Self::Hi => "hi",
+            Self::It => "it",
+            Self::Ja => "ja",
+            Self::Ko => "ko",
+            Self::Nl => "nl",
+            Self::Pt => "pt",
+            Self::Ru => "ru",
+            Self::Sv => "sv",
+            Self::Tr => "tr",
+            Self::Vi => "vi",
+            Self::Zh => "zh",
+        }
+    }
+}
+
 /// How a text must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -27,6 +27,7 @@ mod response_format;
 mod sampling;
 mod seed;
 mod state;
+mod statistics;
 mod stats;
 mod template;
 
@@ -60,5 +61,6 @@ pub use response_format::{NamedSchema, ResponseFormat};
 pub use sampling::{JobSeed, Sampling};
 pub use seed::SeedRecord;
 pub use state::{JobAction, JobState};
+pub use statistics::{Bin, CorpusStatistics, Distribution, GroupCounts, OpeningCount, Openings};
 pub use stats::{Cell, Counts, EndpointUsage, ErrorCount, QuotaProgress, UsageTotals};
 pub use template::{OutputKind, TemplateSpec};

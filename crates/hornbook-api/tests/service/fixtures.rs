@@ -3,8 +3,8 @@
 use hornbook_db::chunks;
 use hornbook_db::{corpora, documents, jobs};
 use hornbook_types::{
-    CorpusFile, Document, FinishReason, Manifest, ManifestContent, ManifestRun, RowFunnel, Usage,
-    Verdict,
+    CorpusFile, CorpusStatistics, Document, FinishReason, Manifest, ManifestContent, ManifestRun,
+    RowFunnel, Usage, Verdict,
 };
 use object_store::ObjectStoreExt as _;
 use serde_json::{Map, Value, json};
@@ -132,6 +132,7 @@ pub(crate) async fn publish(app: &TestApp, job: Uuid, data: &[u8]) {
             spec: jobs::spec(app.db(), job).await.unwrap(),
             models: Default::default(),
             counts: RowFunnel::default(),
+            statistics: CorpusStatistics::default(),
             instruction_set: None,
         },
         run: ManifestRun {

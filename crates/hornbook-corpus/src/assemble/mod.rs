@@ -29,7 +29,7 @@ pub(crate) use part::{Part, Row, Rows};
 pub(crate) use survey::Survey;
 pub(crate) use write::{Tally, write_file, write_rows};
 
-use crate::card::{CardFacts, card};
+use crate::card::{CardFacts, Made, Origin, write_card};
 use crate::error::AssembleError;
 use crate::manifest::{MANIFEST_PATH, commit_of, spec_digest};
 use crate::near::NearScheme;
@@ -41,6 +41,9 @@ pub(crate) const CARD_PATH: &str = "README.md";
 
 /// Directory of what is needed while decisions are made; it is gone when the corpus is complete.
 const SCRATCH: &str = ".scratch";
+
+/// Who counted the tokens of a job's documents.
+const TOKEN_COUNTS: &str = "endpoint usage";
 
 /// Where a corpus's seeds come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,17 +110,28 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, A
         + funnel.failed.values().sum::<u64>();
     let mut files = shards.finish()?;
     let digest = spec_digest(request.spec)?;
+    let statistics = tally.profile.statistics();
     let facts = CardFacts {
-        spec: request.spec,
+        name: &request.spec.name,
+        made: Made::Job(request.spec),
         spec_digest: &digest,
         partial: request.partial,
-        seeds: &request.seeds,
+        assembly: &request.spec.assembly,
+        gates: Some(&request.spec.gates),
+        origins: &[Origin {
+            name: format!("seed set {}", request.spec.seed_set),
+            license: request.seeds.license.clone(),
+            source: request.seeds.source.clone(),
+        }],
         funnel: &tally.funnel,
         tokens: tally.tokens,
+        token_counts: TOKEN_COUNTS,
         models: &tally.models,
         lines: &tally.lines,
+        statistics: &statistics,
+        leaks: None,
     };
-    files.push(write_file(out, CARD_PATH, card(&facts).as_bytes())?);
+    write_card(&facts, out, &mut files)?;
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let manifest = Manifest {
         content: ManifestContent {
@@ -126,11 +140,12 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, A
             partial: request.partial,
             rows: tally.funnel.rows,
             tokens: tally.tokens,
-            token_counts: "endpoint usage".to_owned(),
+            token_counts: TOKEN_COUNTS.to_owned(),
             files,
             spec: request.spec.clone(),
             models: tally.models,
             counts: tally.funnel,
+            statistics,
             instruction_set: request.instruction_set.clone(),
         },
         run: request.run.clone(),

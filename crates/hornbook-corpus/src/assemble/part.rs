@@ -29,6 +29,11 @@ pub(crate) trait Part: Sync {
     /// The documents; the first of them has the number `first` in the assembly.
     fn rows(&self, first: u64) -> Result<Rows<'_>, AssembleError>;
 
+    /// What tables of sources call it; empty where there is only one kind of them.
+    fn source(&self) -> &str {
+        ""
+    }
+
     /// The id of a row that has none of its own.
     fn default_id(&self, row: u64) -> String;
 

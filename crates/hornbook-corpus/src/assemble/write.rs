@@ -10,7 +10,8 @@ use super::decide::{Fate, Ledger};
 use super::part::{Part, Row};
 use crate::error::AssembleError;
 use crate::hashing::sha256_hex;
-use crate::shards::ShardWriter;
+use crate::profile::Profile;
+use crate::shards::{SPLIT, ShardWriter};
 
 /// What was counted while rows went by.
 #[derive(Default)]
@@ -20,6 +21,8 @@ pub(crate) struct Tally {
     pub(crate) models: BTreeMap<String, Option<String>>,
     /// Rows by template and audience.
     pub(crate) lines: BTreeMap<(String, String), u64>,
+    /// What the rows look like.
+    pub(crate) profile: Profile,
 }
 
 /// Hands a document that goes to whoever accounts for it: its number, its row, and why it goes.
@@ -45,6 +48,9 @@ pub(crate) fn write_rows(
                 return Err(AssembleError::Row("there are more than at first".to_owned()));
             }
             let fate = ledger.fate(number as u32);
+            if fate != Fate::PassedOver {
+                tally.profile.read(part.source());
+            }
             match fate {
                 Fate::PassedOver => {}
                 Fate::Stays => {
@@ -52,6 +58,7 @@ pub(crate) fn write_rows(
                         cut(&mut row, bytes);
                     }
                     tally.count(&row);
+                    tally.profile.keep(SPLIT, part.source(), &row.row);
                     shards.write(row.row)?;
                 }
                 _ => {

@@ -1,6 +1,8 @@
 //! The manifest of a corpus built from files.
 
-use hornbook_types::{AssemblySpec, CorpusFile, GateSpec, RowFunnel};
+use std::collections::BTreeMap;
+
+use hornbook_types::{AssemblySpec, CorpusFile, CorpusStatistics, GateSpec, RowFunnel};
 use serde::{Deserialize, Serialize};
 
 use crate::assemble::limits::BYTES_PER_TOKEN;
@@ -25,6 +27,17 @@ impl BuiltFrom {
     }
 }
 
+/// Under what licence a source was had, and from where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceLicense {
+    /// An SPDX identifier or expression, or words.
+    pub license: String,
+    /// Where the source comes from.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+}
+
 /// Everything that a built corpus is a function of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BuildSpec {
@@ -33,6 +46,9 @@ pub struct BuildSpec {
     /// Gates that were tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gates: Option<GateSpec>,
+    /// Licences of the sources, by the name of a file or of a directory above it; nobody checks them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub licenses: BTreeMap<String, SourceLicense>,
     /// Files of documents, in the order of the corpus.
     pub sources: Vec<BuiltFrom>,
     /// Files of benchmarks that were looked for; of them those that `assembly` names, or all.
@@ -81,6 +97,9 @@ pub struct BuildContent {
     pub models: Vec<String>,
     /// Documents at each stage; `prompts` are the documents of the sources.
     pub counts: RowFunnel,
+    /// What the rows look like.
+    #[serde(default)]
+    pub statistics: CorpusStatistics,
     /// What was found of benchmarks, where any were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decontamination: Option<DecontaminationReport>,

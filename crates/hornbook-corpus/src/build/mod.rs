@@ -1,7 +1,6 @@
 //! From files to a corpus, with every document that was dropped accounted for.
 
 mod benchmarks;
-mod card;
 mod hits;
 mod manifest;
 mod removed;
@@ -13,13 +12,13 @@ use std::path::{Path, PathBuf};
 
 use hornbook_types::{AssemblySpec, DedupMode, GateSpec, RowFunnel};
 
-pub use manifest::{BuildContent, BuildManifest, BuildSpec, BuiltFrom};
+pub use manifest::{BuildContent, BuildManifest, BuildSpec, BuiltFrom, SourceLicense};
 pub(crate) use removed::REMOVED_PATH;
 
 use crate::assemble::{
-    CARD_PATH, CpuTime, FactFile, FactTotals, Ledger, Part, Survey, Tally, drop_near, write_file,
-    write_rows,
+    CpuTime, FactFile, FactTotals, Ledger, Part, Survey, Tally, drop_near, write_file, write_rows,
 };
+use crate::card::{CardFacts, Made, Origin, write_card};
 use crate::error::AssembleError;
 use crate::manifest::{MANIFEST_PATH, commit_of};
 use crate::near::NearScheme;
@@ -41,6 +40,8 @@ pub struct BuildRequest<'a> {
     pub assembly: AssemblySpec,
     /// Gates that documents must pass; none are tried without.
     pub gates: Option<GateSpec>,
+    /// Licences of the sources, by the name of a file or of a directory above it.
+    pub licenses: BTreeMap<String, SourceLicense>,
     /// Threads that read and compute; the corpus is the same with any number.
     pub threads: usize,
     /// Version of the software, for the manifest.
@@ -91,6 +92,7 @@ pub fn build(request: &BuildRequest<'_>, out: &Path) -> Result<BuildSummary, Ass
     let spec = BuildSpec {
         assembly: request.assembly.clone(),
         gates: request.gates.clone(),
+        licenses: request.licenses.clone(),
         sources: from,
         benchmarks: wanted.as_ref().map(|wanted| wanted.files.clone()).unwrap_or_default(),
     };
@@ -192,8 +194,25 @@ impl Pieces<'_> {
             files.push(file);
             decontamination = Some(report);
         }
-        let card = card::card(request.name, &spec, &digest, &tally);
-        files.push(write_file(place, CARD_PATH, card.as_bytes())?);
+        let statistics = tally.profile.statistics();
+        let token_counts = manifest::token_counts(totals);
+        let facts = CardFacts {
+            name: request.name,
+            made: Made::Files(&spec),
+            spec_digest: &digest,
+            partial: false,
+            assembly: &spec.assembly,
+            gates: spec.gates.as_ref(),
+            origins: &origins(&spec),
+            funnel: &tally.funnel,
+            tokens: tally.tokens,
+            token_counts: &token_counts,
+            models: &tally.models,
+            lines: &tally.lines,
+            statistics: &statistics,
+            leaks: decontamination.as_ref(),
+        };
+        write_card(&facts, place, &mut files)?;
         files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let content = BuildContent {
             commit: commit_of(&files),
@@ -201,17 +220,33 @@ impl Pieces<'_> {
             partial: false,
             rows: tally.funnel.rows,
             tokens: tally.tokens,
-            token_counts: manifest::token_counts(totals),
+            token_counts,
             files,
             spec,
             models: tally.models.into_keys().filter(|model| !model.is_empty()).collect(),
             counts: tally.funnel,
+            statistics,
             decontamination,
         };
         let manifest = BuildManifest { content, hornbook: request.hornbook.to_owned() };
         write_file(place, MANIFEST_PATH, &manifest.to_json()?)?;
         Ok(manifest)
     }
+}
+
+/// The sources with what was said of their licences, in the order of the corpus.
+fn origins(spec: &BuildSpec) -> Vec<Origin> {
+    let of = |from: &BuiltFrom| {
+        let said = spec.licenses.iter().find(|(name, _)| covers(name, &from.file));
+        let said = said.map(|(_, said)| said.clone()).unwrap_or_default();
+        Origin { name: from.file.clone(), license: said.license, source: said.source }
+    };
+    spec.sources.iter().map(of).collect()
+}
+
+/// Whether a file is the one of that name, or below the directory of that name.
+fn covers(name: &str, file: &str) -> bool {
+    file.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn summary_of(content: &BuildContent, totals: &FactTotals, deciding: Option<u64>) -> BuildSummary {

@@ -43,6 +43,11 @@ impl<'a> Samples<'a> {
         self.pieces[..self.length].iter().map(|piece| whichlang::detect_language(piece))
     }
 
+    /// The language that the text begins in, as far as there is anything to tell it by.
+    pub(super) fn begins_in(&self) -> Option<Language> {
+        self.languages().next().map(name)
+    }
+
     /// True when the text begins in English, as far as there is anything to tell it by.
     pub(super) fn begins_in_english(&self) -> bool {
         self.languages().next() == Some(Lang::Eng)

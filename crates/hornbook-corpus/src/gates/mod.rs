@@ -36,7 +36,17 @@ use hornbook_types::{
 use serde_json::{Map, Value};
 
 pub use self::opening_cap::OpeningCap;
+pub(crate) use self::opening_cap::opening;
 use crate::words::words;
+
+/// The language that a text begins in and, of English, its Flesch-Kincaid grade; `None` where there is too
+/// little running text to tell.
+pub(crate) fn reading(text: &str) -> (Option<Language>, Option<f64>) {
+    let language = language::Samples::of(text).begins_in();
+    let is_english = language == Some(Language::En);
+    let grades = if is_english { readability::measure(text) } else { None };
+    (language, grades.map(|grades| grades.flesch_kincaid))
+}
 
 /// An answer to be judged.
 #[derive(Clone, Copy, Debug)]

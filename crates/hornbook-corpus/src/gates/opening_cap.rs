@@ -72,8 +72,8 @@ fn places(text: &str) -> Option<[usize; ROWS]> {
     Some(places)
 }
 
-/// The first words of the first line of prose, in small letters, one space between them.
-fn opening(text: &str) -> Option<String> {
+/// The first words of the first line of prose, in small letters, a space after each.
+pub(crate) fn opening(text: &str) -> Option<String> {
     let text = &text[..text.floor_char_boundary(OPENING_BYTES)];
     let line = lines(text).find_map(|line| match line {
         Line::Prose(words) | Line::Item(words) => Some(words),

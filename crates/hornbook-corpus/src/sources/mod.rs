@@ -67,6 +67,10 @@ impl Part for SourceFile {
         Ok(Box::new(FileRows { source: self, documents, first, row: 0 }))
     }
 
+    fn source(&self) -> &str {
+        &self.label
+    }
+
     fn default_id(&self, row: u64) -> String {
         self.row_id(row)
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use hornbook_db::chunks::{self, Finished, Lease};
 use hornbook_db::{Db, documents, jobs};
 use hornbook_types::{
-    AssemblySpec, AudienceSpec, CorpusFile, Document, FinishReason, GateSpec, GradeRange, JobState,
-    Manifest, ManifestContent, ManifestRun, PinnedJobSpec, PinnedLine, RowFunnel, Sampling, Slug,
-    TemplateSpec, TokenRange, Usage, Verdict,
+    AssemblySpec, AudienceSpec, CorpusFile, CorpusStatistics, Document, FinishReason, GateSpec,
+    GradeRange, JobState, Manifest, ManifestContent, ManifestRun, PinnedJobSpec, PinnedLine,
+    RowFunnel, Sampling, Slug, TemplateSpec, TokenRange, Usage, Verdict,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -185,6 +185,7 @@ pub(crate) fn manifest(job: Uuid, commit_byte: u8, partial: bool) -> (Manifest, 
             spec: spec(3),
             models: BTreeMap::new(),
             counts: RowFunnel::default(),
+            statistics: CorpusStatistics::default(),
             instruction_set: None,
         },
         run: ManifestRun {

@@ -1,10 +1,13 @@
 //! `hornbook corpus build`: files become a corpus, with no service and no database.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hornbook_corpus::{AssembleError, BuildRequest, BuildSummary, CpuTime, ShardLimits, build};
+use hornbook_corpus::{
+    AssembleError, BuildRequest, BuildSummary, CpuTime, ShardLimits, SourceLicense, build,
+};
 use hornbook_types::{AssemblySpec, DedupMode, GatePreset, GateSpec};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
@@ -25,6 +28,8 @@ struct SpecFile {
     name: Option<String>,
     #[serde(default)]
     gates: Option<GateSpec>,
+    #[serde(default)]
+    licenses: BTreeMap<String, SourceLicense>,
     assembly: AssemblySpec,
 }
 
@@ -41,7 +46,7 @@ pub(crate) async fn run(arguments: Build, as_json: bool) -> Outcome {
 }
 
 fn run_here(arguments: &Build, stop: &AtomicBool, as_json: bool) -> Outcome {
-    let SpecFile { name, gates, assembly } = settings(arguments)?;
+    let SpecFile { name, gates, licenses, assembly } = settings(arguments)?;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let request = BuildRequest {
         name: name.as_deref().unwrap_or(NAME),
@@ -49,6 +54,7 @@ fn run_here(arguments: &Build, stop: &AtomicBool, as_json: bool) -> Outcome {
         benchmarks: &arguments.benchmark,
         assembly,
         gates,
+        licenses,
         threads: arguments.threads.map_or_else(cores, usize::from),
         hornbook: env!("CARGO_PKG_VERSION"),
         limits: ShardLimits::default(),
@@ -70,7 +76,7 @@ fn run_here(arguments: &Build, stop: &AtomicBool, as_json: bool) -> Outcome {
 fn settings(arguments: &Build) -> Result<SpecFile, Failure> {
     let mut spec = match &arguments.spec {
         Some(path) => read_spec(path)?,
-        None => SpecFile { name: None, gates: None, assembly: AssemblySpec::default() },
+        None => bare(AssemblySpec::default()),
     };
     match arguments.dedup {
         Some(Dedup::None) => spec.assembly.dedup = DedupMode::None,
@@ -109,7 +115,11 @@ fn read_spec(path: &Path) -> Result<SpecFile, Failure> {
         return serde_json::from_value(value).map_err(|error| wrong(&error));
     }
     let assembly = serde_json::from_value(value).map_err(|error| wrong(&error))?;
-    Ok(SpecFile { name: None, gates: None, assembly })
+    Ok(bare(assembly))
+}
+
+fn bare(assembly: AssemblySpec) -> SpecFile {
+    SpecFile { name: None, gates: None, licenses: BTreeMap::new(), assembly }
 }
 
 fn time_of(clock: ClockId) -> Duration {
