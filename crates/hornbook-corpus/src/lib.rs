@@ -24,7 +24,10 @@ mod shards;
 mod sources;
 mod words;
 
-pub use assemble::{AssembleRequest, CpuTime, SeedOrigin, assemble};
+pub use assemble::{
+    AssembleRequest, Assembled, CpuTime, SeedOrigin, WantedBenchmarks, Work, assemble,
+    examine_segment,
+};
 pub use build::{
     BuildContent, BuildManifest, BuildRequest, BuildSpec, BuildSummary, BuiltFrom, SourceLicense,
     build,

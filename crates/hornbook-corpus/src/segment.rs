@@ -8,14 +8,13 @@ use hornbook_records::{JsonlZstReader, JsonlZstWriter};
 use hornbook_types::CorpusRow;
 use serde::{Deserialize, Serialize};
 
-use crate::assemble::{Fact, Part, Row, Rows};
-use crate::dedup::{TextHash, text_hash};
+use crate::assemble::{Part, Row, Rows};
 use crate::error::AssembleError;
 use crate::hashing::{Hashing, create};
 use crate::sources::score_in;
 
 /// Changes whenever rows, hashes or sidecars mean something else than before.
-const SCHEME: u32 = 2;
+const SCHEME: u32 = 3;
 
 /// What stands beside a segment; it is written last, so a segment with a sidecar is complete.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,13 +25,6 @@ struct Sidecar {
     hi: u64,
     rows: u64,
     sha256: String,
-    /// Hash of each row's normalised text, in the order of the rows.
-    hashes: Vec<TextHash>,
-    /// Number of each row's prompt.
-    seqs: Vec<u64>,
-    /// How good each row is; empty when nobody said of any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    scores: Vec<Option<f32>>,
 }
 
 /// A complete segment on disk: the accepted documents among prompts `lo..hi`, in order.
@@ -88,14 +80,7 @@ impl Segment {
     fn sidecar(&self) -> Result<Sidecar, AssembleError> {
         let path = sidecar_of(&self.path);
         let bytes = fs::read(&path).map_err(AssembleError::io(&path))?;
-        let sidecar: Sidecar =
-            serde_json::from_slice(&bytes).map_err(|error| self.damaged(error))?;
-        let rows = sidecar.hashes.len();
-        let scores = sidecar.scores.len();
-        if sidecar.seqs.len() != rows || (scores != rows && scores != 0) {
-            return Err(self.damaged("a row has no hash"));
-        }
-        Ok(sidecar)
+        serde_json::from_slice(&bytes).map_err(|error| self.damaged(error))
     }
 
     /// Deletes the segment, sidecar first, so that it will be exported again.
@@ -116,26 +101,17 @@ impl Part for Segment {
         let file = File::open(&self.path).map_err(AssembleError::io(&self.path))?;
         let rows = JsonlZstReader::<_, CorpusRow>::new(Hashing::new(file))
             .map_err(|error| self.damaged(error))?;
-        Ok(Box::new(SegmentRows { segment: self, sidecar, rows: Some(rows), read: 0 }))
+        Ok(Box::new(SegmentRows {
+            segment: self,
+            sidecar,
+            rows: Some(rows),
+            next: self.lo,
+            read: 0,
+        }))
     }
 
     fn default_id(&self, row: u64) -> String {
         format!("{}#{row}", self.path.display())
-    }
-
-    fn known(&self) -> Result<Option<Vec<Fact>>, AssembleError> {
-        let Sidecar { hashes, seqs, scores, .. } = self.sidecar()?;
-        let facts = hashes.into_iter().zip(seqs).enumerate().map(|(row, (hash, seq))| Fact {
-            hash,
-            seq,
-            id_end: 0,
-            score: scores.get(row).copied().flatten().unwrap_or(f32::NAN),
-            kept_bytes: 0,
-            gate: 0,
-            contaminated: false,
-            trimmed: false,
-        });
-        Ok(Some(facts.collect()))
     }
 }
 
@@ -144,7 +120,9 @@ struct SegmentRows<'a> {
     segment: &'a Segment,
     sidecar: Sidecar,
     rows: Option<JsonlZstReader<Hashing<File>, CorpusRow>>,
-    read: usize,
+    /// The least number that the next row may have.
+    next: u64,
+    read: u64,
 }
 
 impl SegmentRows<'_> {
@@ -152,10 +130,11 @@ impl SegmentRows<'_> {
         let Some(rows) = &mut self.rows else { return Ok(None) };
         let Some(row) = rows.next() else { return self.check_whole().map(|()| None) };
         let row = row.map_err(|error| self.segment.damaged(error))?;
-        if self.sidecar.seqs.get(self.read) != Some(&row.seq) {
+        if !(self.next..self.segment.hi).contains(&row.seq) {
             return Err(self.segment.damaged(format!("row {} is out of order", row.seq)));
         }
-        let score = self.sidecar.scores.get(self.read).copied().flatten();
+        let score = score_in(&row.scores);
+        self.next = row.seq + 1;
         self.read += 1;
         Ok(Some(Row { row, score, has_own_id: true, has_own_tokens: true }))
     }
@@ -164,7 +143,7 @@ impl SegmentRows<'_> {
         let Some(rows) = self.rows.take() else { return Ok(()) };
         let file = rows.into_inner().map_err(|error| self.segment.damaged(error))?;
         let (_, _, sha256) = file.finish();
-        if sha256 != self.sidecar.sha256 || self.read != self.sidecar.seqs.len() {
+        if sha256 != self.sidecar.sha256 || self.read != self.sidecar.rows {
             return Err(self.segment.damaged("the file is not the one that was written"));
         }
         Ok(())
@@ -204,9 +183,6 @@ impl SegmentWriter {
             hi,
             rows: 0,
             sha256: String::new(),
-            hashes: Vec::new(),
-            seqs: Vec::new(),
-            scores: Vec::new(),
         };
         Ok(Self { dir: dir.to_owned(), sidecar, out, temporary })
     }
@@ -214,14 +190,6 @@ impl SegmentWriter {
     /// Appends the next accepted document; rows come in the order of `seq`.
     pub fn write(&mut self, row: &CorpusRow) -> Result<(), AssembleError> {
         self.out.write(row).map_err(AssembleError::write(&self.temporary))?;
-        let score = score_in(&row.scores);
-        let scores = &mut self.sidecar.scores;
-        if score.is_some() || !scores.is_empty() {
-            scores.resize(self.sidecar.hashes.len(), None);
-            scores.push(score);
-        }
-        self.sidecar.hashes.push(text_hash(&row.text));
-        self.sidecar.seqs.push(row.seq);
         self.sidecar.rows += 1;
         Ok(())
     }

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 
+use hornbook_corpus::decontaminate::{Benchmarks, Mode};
 use hornbook_corpus::{
-    AssembleError, AssembleRequest, SeedOrigin, Segment, SegmentWriter, ShardLimits, assemble,
-    commit_of, corpus_row, row_id, spec_digest,
+    AssembleError, AssembleRequest, Assembled, SeedOrigin, Segment, SegmentWriter, ShardLimits,
+    WantedBenchmarks, Work, commit_of, corpus_row, examine_segment, row_id, spec_digest,
 };
 use hornbook_records::{CorpusParquetReader, JsonlZstReader};
 use hornbook_types::{
@@ -137,7 +138,24 @@ fn request(spec: &PinnedJobSpec, segments: Vec<Segment>) -> AssembleRequest<'_> 
         takes: &|_| true,
         keep_going: &|| true,
         threads: 2,
+        sidecars: Path::new("."),
+        benchmarks: None,
+        against: &[],
     }
+}
+
+/// Assembles with sidecars beside the corpus, known to nobody else.
+fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, AssembleError> {
+    let sidecars = out.with_added_extension("sidecars");
+    assemble_with(request, &sidecars, out).map(|assembled| assembled.manifest)
+}
+
+fn assemble_with(
+    request: &AssembleRequest<'_>,
+    sidecars: &Path,
+    out: &Path,
+) -> Result<Assembled, AssembleError> {
+    hornbook_corpus::assemble(&AssembleRequest { sidecars, ..request.clone() }, out)
 }
 
 /// Every file below a directory with its bytes.
@@ -317,6 +335,90 @@ fn near_duplicates_go_when_the_job_says_so() {
     }
     assert_eq!(trees[0], trees[1]);
     assert!(trees[0].keys().all(|name| !name.contains("scratch")));
+}
+
+#[test]
+fn what_is_known_of_segments_is_not_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spec = spec("Known");
+    let segments = segments(&dir.path().join("segments"), &spec, 10);
+    let sidecars = dir.path().join("sidecars");
+    let done = |spec: &PinnedJobSpec, wanted: Option<&WantedBenchmarks>, out: &str| {
+        let request = AssembleRequest { benchmarks: wanted, ..request(spec, segments.clone()) };
+        assemble_with(&request, &sidecars, &dir.path().join(out)).unwrap().work
+    };
+    // While the job runs, some segments are examined ahead.
+    for segment in &segments[..4] {
+        let work = examine_segment(segment, &spec.assembly, None, &sidecars, 1, &|| true).unwrap();
+        assert_eq!((work.read, work.judged, work.signed), (10, 10, 0));
+        let again = examine_segment(segment, &spec.assembly, None, &sidecars, 1, &|| true).unwrap();
+        assert_eq!((again.read, again.documents_reused), (0, 10));
+    }
+    let work = done(&spec, None, "a");
+    let first = Work { documents_reused: 40, read: 60, judged: 60, ..Work::default() };
+    assert_eq!(work, first);
+    // Another spec costs what depends on it: signatures here, nothing for formats and caps.
+    spec.assembly.dedup = DedupMode::Near;
+    let work = done(&spec, None, "b");
+    let signed = Work { documents_reused: 100, read: 100, signed: 100, ..Work::default() };
+    assert_eq!(work, signed);
+    spec.assembly.format = vec![ShardFormat::Parquet];
+    spec.gates.max_opening_share = Some(0.5);
+    let nothing = Work { documents_reused: 100, ..Work::default() };
+    assert_eq!(done(&spec, None, "c"), nothing);
+    let mut items = Benchmarks::default();
+    let item = "Story 7. The end of 7, and of everything else that there was.";
+    let line = json!({"item_id": "q", "text": item}).to_string();
+    items.load("quiz", line.as_bytes()).unwrap();
+    let wanted = WantedBenchmarks::new(&items, &[], Mode::Strict).unwrap();
+    let searched = Work { documents_reused: 100, read: 100, searched: 100, ..Work::default() };
+    assert_eq!(done(&spec, Some(&wanted), "d"), searched);
+    assert_eq!(done(&spec, Some(&wanted), "e"), nothing);
+    assert_eq!(tree(&dir.path().join("d")), tree(&dir.path().join("e")));
+    // A column that lost its end is found again, and no other.
+    let cut = fs::read_dir(&sidecars).unwrap().map(|it| it.unwrap().path());
+    let cut = cut.filter(|it| it.extension().is_some_and(|it| it == "facts")).min().unwrap();
+    File::options().write(true).open(&cut).unwrap().set_len(7).unwrap();
+    let work = done(&spec, Some(&wanted), "f");
+    let mended = Work { documents_reused: 90, read: 10, judged: 10, ..Work::default() };
+    assert_eq!(work, mended);
+    assert_eq!(tree(&dir.path().join("e")), tree(&dir.path().join("f")));
+}
+
+#[test]
+fn a_jobs_leaks_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = spec("Leaks");
+    let digest = spec_digest(&spec).unwrap();
+    let item = "Which colour has the largest moon of the seventh planet at dawn";
+    let mut writer = SegmentWriter::create(dir.path(), &digest, 0, 100).unwrap();
+    for seq in 0..100 {
+        let mut document = document(seq);
+        document.text = match seq % 20 {
+            3 => format!("Story {seq} begins with this. {item}? Nobody knows."),
+            _ => format!("Once upon a time there was bear {seq}."),
+        };
+        writer.write(&corpus_row(&digest, document)).unwrap();
+    }
+    let segments = vec![writer.finish().unwrap()];
+    let mut items = Benchmarks::default();
+    items.load("quiz", json!({"item_id": "q", "text": item}).to_string().as_bytes()).unwrap();
+    let wanted = WantedBenchmarks::new(&items, &["quiz".to_owned()], Mode::Strict).unwrap();
+    let request = AssembleRequest { benchmarks: Some(&wanted), ..request(&spec, segments) };
+    let out = dir.path().join("out");
+    let assembled = assemble_with(&request, &dir.path().join("sidecars"), &out).unwrap();
+    let content = &assembled.manifest.content;
+    assert_eq!(content.counts.dropped, BTreeMap::from([("decontaminated".to_owned(), 5)]));
+    assert_eq!((content.rows, content.counts.accepted), (95, 100));
+    let report = assembled.decontamination.unwrap();
+    assert_eq!((report.documents_hit, report.benchmarks["quiz"].items_hit), (5, 1));
+    let hits = fs::read_to_string(out.join("decontamination.jsonl")).unwrap();
+    assert!(content.files.iter().any(|file| file.path == "decontamination.jsonl"));
+    assert_eq!(hits.lines().count(), 5);
+    let first: serde_json::Value = serde_json::from_str(hits.lines().next().unwrap()).unwrap();
+    assert_eq!(first["id"], json!(row_id(&digest, 3)));
+    let unknown = WantedBenchmarks::new(&items, &["humaneval".to_owned()], Mode::Strict);
+    assert!(unknown.expect_err("unknown").to_string().contains("no benchmark 'humaneval'"));
 }
 
 #[test]

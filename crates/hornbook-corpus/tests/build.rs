@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hornbook_corpus::{
-    AssembleError, BuildManifest, BuildRequest, BuildSummary, CpuTime, ShardLimits, build,
+    AssembleError, BuildManifest, BuildRequest, BuildSummary, CpuTime, ShardLimits, Work, build,
 };
 use hornbook_records::{CorpusParquetReader, CorpusParquetWriter, JsonlZstWriter};
-use hornbook_types::{AssemblySpec, CorpusRow, DedupMode, GateSpec};
+use hornbook_types::{AssemblySpec, CorpusRow, DedupMode, GatePreset, GateSpec};
 use serde_json::{Value, json};
 
 fn request<'a>(sources: &'a [PathBuf], threads: usize) -> BuildRequest<'a> {
@@ -20,6 +20,7 @@ fn request<'a>(sources: &'a [PathBuf], threads: usize) -> BuildRequest<'a> {
         name: "Mine",
         sources,
         benchmarks: &[],
+        against: &[],
         assembly: AssemblySpec::default(),
         gates: None,
         licenses: BTreeMap::new(),
@@ -232,7 +233,12 @@ fn a_stopped_build_publishes_nothing_and_the_next_one_goes_on() {
         let error = build(&stopped, &out).expect_err("stopped");
         assert!(matches!(error, AssembleError::Stopped), "{error}");
         assert!(!out.exists(), "{after}");
-        assert_eq!(build(&request(&from, 2), &out).unwrap(), reference);
+        let summary = build(&request(&from, 2), &out).unwrap();
+        let Work { documents_reused, judged, .. } = summary.work;
+        assert_eq!(documents_reused + judged, reference.documents, "{after}");
+        // The last time it was stopped while it wrote: nothing had to be found out again.
+        assert!(after < times - 1 || judged == 0, "{judged}");
+        assert_eq!(BuildSummary { work: reference.work, ..summary }, reference);
         assert_eq!(tree(&out), tree(&whole), "{after}");
     }
 }
@@ -269,7 +275,8 @@ fn the_same_command_leaves_a_complete_corpus_and_another_is_refused() {
     fs::create_dir(&out).unwrap();
     let first = build(&request(&from, 2), &out).unwrap();
     let before = tree(&out);
-    assert_eq!(build(&request(&from, 1), &out).unwrap(), first);
+    let nothing = BuildSummary { work: Work::default(), ..first };
+    assert_eq!(build(&request(&from, 1), &out).unwrap(), nothing);
     assert_eq!(tree(&out), before);
 
     let mut other = request(&from, 2);
@@ -477,6 +484,83 @@ fn near_duplicates_and_leaks_go_with_their_reasons() {
         (report.benchmarks["quiz"].items_hit, report.benchmarks["quiz"].documents_hit),
         (1, 12)
     );
+}
+
+#[test]
+fn what_another_corpus_has_goes_and_its_document_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, benchmark) = near_and_leaked(dir.path());
+    let sources = [source.clone()];
+    let other = dir.path().join("other.jsonl");
+    let text_of = |line: usize| -> Value {
+        let text = fs::read_to_string(&source).unwrap();
+        serde_json::from_str(text.lines().nth(line).unwrap()).unwrap()
+    };
+    let near = format!("{} and this is how it ended", text_of(30)["text"].as_str().unwrap());
+    let same = text_of(35)["text"].as_str().unwrap().to_uppercase();
+    write_lines(&other, &[json!({"id": "a", "text": near}), json!({"text": same})]);
+    write_lines(&other.with_file_name("third.jsonl"), &[json!({"id": "c", "text": same})]);
+    let against = [other.clone(), other.with_file_name("third.jsonl")];
+    let benchmarks = [benchmark];
+    for threads in [1, 2] {
+        let mut request = BuildRequest {
+            against: &against,
+            benchmarks: &benchmarks,
+            ..request(&sources, threads)
+        };
+        request.assembly.dedup = DedupMode::Near;
+        let out = dir.path().join(threads.to_string());
+        let summary = build(&request, &out).unwrap();
+        assert_eq!(summary.removed["duplicate_exact"], 1, "the second of other.jsonl");
+        assert_eq!(summary.documents, 600, "those of other corpora are not ours");
+        let removed = removed(&out);
+        for line in [
+            json!({"id": "30", "reason": "duplicate_near", "root": "a"}),
+            json!({"id": "31", "reason": "duplicate_near", "root": "a"}),
+            json!({"id": "35", "reason": "duplicate_exact", "root": "other.jsonl#1"}),
+        ] {
+            assert!(removed.contains(&line), "{line}");
+        }
+        assert!(rows_of(&out).iter().all(|row| row.id != "a" && row.id != "c"));
+    }
+    let mut request = BuildRequest { against: &against, ..request(&sources, 1) };
+    request.assembly.dedup = DedupMode::None;
+    let refused = build(&request, &dir.path().join("none")).expect_err("nothing would go");
+    assert!(refused.to_string().contains("deduplication, which is off"), "{refused}");
+}
+
+#[test]
+fn too_many_that_begin_alike_go_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("tales.jsonl");
+    let rows: Vec<Value> = (0..400)
+        .map(|n| match n % 2 {
+            0 => {
+                json!({"id": n, "text": format!("Once upon a time, there was bear {n}. It slept.")})
+            }
+            _ => json!({"id": n, "text": format!("Bear {n} has a name. It is {n}.")}),
+        })
+        .collect();
+    write_lines(&source, &rows);
+    let sources = [source];
+    let gates = |share| {
+        Some(GateSpec { preset: GatePreset::None, max_opening_share: share, ..GateSpec::default() })
+    };
+    let mut trees = Vec::new();
+    for threads in [1, 2] {
+        let request = BuildRequest { gates: gates(Some(0.2)), ..request(&sources, threads) };
+        let out = dir.path().join(threads.to_string());
+        let summary = build(&request, &out).unwrap();
+        // 50 are free, then a fifth of those seen: of 399 that is 79 in the end.
+        assert_eq!(summary.removed, BTreeMap::from([("common_opening".to_owned(), 121)]));
+        assert_eq!((summary.rows, summary.documents), (279, 400));
+        let first = json!({"id": "100", "reason": "common_opening", "root": null});
+        assert_eq!(removed(&out)[0], first, "the fifty-first tale");
+        trees.push(tree(&out));
+    }
+    assert_eq!(trees[0], trees[1]);
+    let request = BuildRequest { gates: gates(None), ..request(&sources, 1) };
+    assert_eq!(build(&request, &dir.path().join("all")).unwrap().rows, 400);
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn request<'a>(sources: &'a [PathBuf], name: &'a str) -> BuildRequest<'a> {
         name,
         sources,
         benchmarks: &[],
+        against: &[],
         assembly: AssemblySpec::default(),
         gates: None,
         licenses: BTreeMap::new(),

@@ -112,7 +112,7 @@ fn of_one(license: &str) -> Redistribution {
         Some(_) => license.starts_with(*name),
         None => license == *name,
     };
-    if ALLOWING.iter().any(|name| known(name)) || license == "cc0" {
+    if ALLOWING.iter().any(known) || license == "cc0" {
         Redistribution::Allowed
     } else {
         Redistribution::Unknown

@@ -29,6 +29,11 @@ pub(crate) fn segments_dir(scratch: &Path, job: Uuid) -> PathBuf {
     scratch.join("segments").join(job.to_string())
 }
 
+/// Where what was found out about those segments is kept.
+pub(crate) fn sidecars_dir(scratch: &Path, job: Uuid) -> PathBuf {
+    segments_dir(scratch, job).join("sidecars")
+}
+
 impl Export<'_> {
     /// Segments of every accepted document that there is now; those exported before are kept.
     ///

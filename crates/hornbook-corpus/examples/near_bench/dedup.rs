@@ -9,7 +9,7 @@ use hornbook_corpus::near::{Decisions, NearConfig, NearDedup, sign_all};
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::shards::{Rows, score};
+use crate::rows::{Rows, score};
 
 /// Rows signed together.
 const BATCH: usize = 1_024;

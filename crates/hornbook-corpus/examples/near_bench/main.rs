@@ -8,6 +8,7 @@ mod dedup;
 mod judge;
 mod planted;
 mod prose;
+mod rows;
 mod shards;
 
 use std::path::Path;

@@ -1,10 +1,10 @@
-//! The corpus as Parquet files, and back in order.
+//! The corpus as Parquet files.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use hornbook_records::{CorpusParquetReader, CorpusParquetWriter};
+use hornbook_records::CorpusParquetWriter;
 use hornbook_types::CorpusRow;
 
 use crate::Outcome;
@@ -12,7 +12,7 @@ use crate::planted::{Planted, jaccard};
 use crate::prose::text;
 
 /// Documents of a file.
-const SHARD: u64 = 100_000;
+pub(crate) const SHARD: u64 = 100_000;
 /// Where the truth lies: index, base, band and Jaccard of each variant.
 pub(crate) const TRUTH: &str = "truth.tsv";
 
@@ -60,43 +60,7 @@ fn row(index: u64, text: String, score: f32) -> CorpusRow {
     }
 }
 
-fn path(dir: &Path, first: u64) -> PathBuf {
+/// The file whose first document has that number.
+pub(crate) fn path(dir: &Path, first: u64) -> PathBuf {
     dir.join(format!("{:05}.parquet", first / SHARD))
-}
-
-/// Reads the documents' rows in order.
-pub(crate) struct Rows {
-    dir: PathBuf,
-    next: u64,
-    reader: Option<CorpusParquetReader>,
-}
-
-impl Rows {
-    /// From the first row on.
-    pub(crate) fn open(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), next: 0, reader: None }
-    }
-
-    /// The next row.
-    pub(crate) fn next(&mut self) -> Outcome<Option<CorpusRow>> {
-        loop {
-            if let Some(row) = self.reader.as_mut().and_then(Iterator::next) {
-                return row.map(Some).map_err(|error| error.to_string());
-            }
-            self.reader = None;
-            let path = path(&self.dir, self.next);
-            if !path.exists() {
-                return Ok(None);
-            }
-            self.next += SHARD;
-            let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            self.reader = Some(CorpusParquetReader::open(file).map_err(|error| error.to_string())?);
-        }
-    }
-}
-
-/// The score in a row.
-pub(crate) fn score(row: &CorpusRow) -> f32 {
-    let digits = row.scores.split_once(':').map_or("", |(_, rest)| rest.trim_end_matches('}'));
-    digits.parse().unwrap_or(f32::NAN)
 }

@@ -3,8 +3,8 @@
 use hornbook_types::{DedupMode, Reason};
 
 use super::fact::Fact;
+use super::judging::gate_of;
 use super::limits::DOCUMENTS_MAX;
-use super::survey::gate_of;
 use crate::error::AssembleError;
 use crate::near::Dropped;
 
@@ -23,6 +23,8 @@ pub(crate) enum Fate {
     Near(u32),
     /// It holds an item of a benchmark.
     Contaminated,
+    /// It begins as too many before it do.
+    CommonOpening,
 }
 
 impl Fate {
@@ -34,6 +36,7 @@ impl Fate {
             Self::Exact(_) => Some(EXACT),
             Self::Near(_) => Some(NEAR),
             Self::Contaminated => Some(CONTAMINATED),
+            Self::CommonOpening => Some(Reason::CommonOpening.as_str()),
         }
     }
 
@@ -58,6 +61,9 @@ const PASSED_OVER: u8 = 255;
 const DUPLICATE_EXACT: u8 = 254;
 const DUPLICATE_NEAR: u8 = 253;
 const HOLDS_BENCHMARK: u8 = 252;
+const COMMON_OPENING: u8 = 251;
+/// A document of another corpus, which is only compared with.
+const REFERENCE: u8 = 250;
 
 /// The facts of all documents, and what follows from them; about 30 bytes a document.
 #[derive(Default)]
@@ -71,19 +77,33 @@ pub(crate) struct Ledger {
     roots: Vec<u32>,
     /// Bytes that are left of documents that were cut, by number.
     kept_bytes: Vec<(u32, u32)>,
+    /// Documents of other corpora, which come after all others.
+    references: u64,
 }
 
 impl Ledger {
-    /// Documents so far.
+    /// Documents of the assembly so far.
     pub(crate) fn len(&self) -> u64 {
-        self.fates.len() as u64
+        self.fates.len() as u64 - self.references
     }
 
     /// Adds the next document; it is passed over unless the corpus takes it.
-    pub(crate) fn push(&mut self, fact: &Fact, takes: bool) -> Result<(), AssembleError> {
-        if self.len() >= DOCUMENTS_MAX {
+    pub(crate) fn push(&mut self, fact: &Fact, takes: bool) -> Result<u32, AssembleError> {
+        let fate = if takes { fact.gate } else { PASSED_OVER };
+        self.push_as(fact, fate)
+    }
+
+    /// Adds a document of another corpus: what reads as it does goes. None but such may follow.
+    pub(crate) fn push_reference(&mut self, fact: &Fact) -> Result<u32, AssembleError> {
+        self.references += 1;
+        self.push_as(&Fact { score: f32::INFINITY, ..*fact }, REFERENCE)
+    }
+
+    fn push_as(&mut self, fact: &Fact, fate: u8) -> Result<u32, AssembleError> {
+        if self.fates.len() as u64 >= DOCUMENTS_MAX {
             return Err(AssembleError::Request(format!("more than {DOCUMENTS_MAX} documents")));
         }
+        let number = self.fates.len() as u32;
         if !fact.score.is_nan() && self.scores.is_empty() {
             self.scores.resize(self.fates.len(), f32::NAN);
         }
@@ -91,12 +111,27 @@ impl Ledger {
             self.scores.push(fact.score);
         }
         if fact.trimmed {
-            self.kept_bytes.push((self.fates.len() as u32, fact.kept_bytes));
+            self.kept_bytes.push((number, fact.kept_bytes));
         }
         self.hashes.push(fact.hash.0);
-        self.contaminated.push(fact.contaminated);
-        self.fates.push(if takes { fact.gate } else { PASSED_OVER });
-        Ok(())
+        self.contaminated.push(false);
+        self.fates.push(fate);
+        Ok(number)
+    }
+
+    /// Says that a document holds an item of a benchmark, before anything is decided.
+    pub(crate) fn note_leak(&mut self, number: u32) {
+        self.contaminated[number as usize] = true;
+    }
+
+    /// Takes a document out because too many before it begin alike.
+    pub(crate) fn drop_common_opening(&mut self, number: u32) {
+        self.fates[number as usize] = COMMON_OPENING;
+    }
+
+    /// Whether it is a document of another corpus.
+    pub(crate) fn is_reference(&self, number: u32) -> bool {
+        self.fates[number as usize] == REFERENCE
     }
 
     /// What becomes of a document.
@@ -108,6 +143,8 @@ impl Ledger {
             DUPLICATE_EXACT => Fate::Exact(root()),
             DUPLICATE_NEAR => Fate::Near(root()),
             HOLDS_BENCHMARK => Fate::Contaminated,
+            COMMON_OPENING => Fate::CommonOpening,
+            REFERENCE => Fate::PassedOver,
             gate => gate_of(gate).map_or(Fate::PassedOver, Fate::Refused),
         }
     }
@@ -155,7 +192,7 @@ impl Ledger {
     /// Of those that read alike, the one that is worth most stays, the first of equals.
     fn drop_exact(&mut self) {
         self.roots = (0..self.fates.len() as u32).collect();
-        let stays = |number: &u32| self.fates[*number as usize] == STAYS;
+        let stays = |number: &u32| matches!(self.fates[*number as usize], STAYS | REFERENCE);
         let mut order: Vec<u32> = self.roots.iter().copied().filter(stays).collect();
         order.sort_unstable_by(|&a, &b| {
             let hash = |number: u32| self.hashes[number as usize];
@@ -168,6 +205,8 @@ impl Ledger {
         for number in order {
             let hash = self.hashes[number as usize];
             match root {
+                // What another corpus has twice is no matter of this one.
+                Some((_, same)) if same == hash && self.is_reference(number) => {}
                 Some((kept, same)) if same == hash => {
                     self.roots[number as usize] = kept;
                     self.fates[number as usize] = DUPLICATE_EXACT;
@@ -208,15 +247,23 @@ mod tests {
             score,
             kept_bytes: 0,
             gate: 0,
-            contaminated: false,
+            opening: 0,
             trimmed: false,
         }
     }
 
+    /// The prompt's number says: 0 is a document, 1 one that nobody takes, 2 holds an item, 3 is another corpus's.
     fn fates(facts: &[Fact], dedup: DedupMode) -> Vec<Fate> {
         let mut ledger = Ledger::default();
         for fact in facts {
-            ledger.push(fact, fact.seq == 0).unwrap();
+            if fact.seq == 3 {
+                ledger.push_reference(fact).unwrap();
+                continue;
+            }
+            let number = ledger.push(fact, fact.seq != 1).unwrap();
+            if fact.seq == 2 {
+                ledger.note_leak(number);
+            }
         }
         ledger.decide_exact(dedup);
         ledger.drop_contaminated();
@@ -259,12 +306,22 @@ mod tests {
 
     #[test]
     fn what_holds_a_benchmark_is_nobodys_root() {
-        let leaked = Fact { contaminated: true, ..fact(1, 9.0) };
-        let facts = [leaked, fact(1, 1.0), Fact { contaminated: true, ..fact(2, 1.0) }];
+        let leaked = Fact { seq: 2, ..fact(1, 9.0) };
+        let facts = [leaked, fact(1, 1.0), Fact { seq: 2, ..fact(2, 1.0) }];
         let expected = [Fate::Exact(1), Fate::Stays, Fate::Contaminated];
         assert_eq!(fates(&facts, DedupMode::Exact), expected);
         let expected = [Fate::Contaminated, Fate::Stays, Fate::Contaminated];
         assert_eq!(fates(&facts, DedupMode::None), expected);
         assert_eq!(fates(&[leaked, leaked], DedupMode::Exact), [Fate::Contaminated; 2]);
+    }
+
+    #[test]
+    fn what_another_corpus_has_goes_whatever_it_is_worth() {
+        let other = |hash| Fact { seq: 3, ..fact(hash, f32::NAN) };
+        let leaked = Fact { seq: 2, ..fact(3, 1.0) };
+        let facts = [fact(1, 9.0), fact(2, 0.0), leaked, other(1), other(1), other(3), other(4)];
+        let mut expected = vec![Fate::Exact(3), Fate::Stays, Fate::Exact(5)];
+        expected.extend([Fate::PassedOver; 4]);
+        assert_eq!(fates(&facts, DedupMode::Exact), expected);
     }
 }

@@ -9,6 +9,8 @@ pub(crate) struct Fact {
     pub(crate) hash: TextHash,
     /// Its number in its part; within a segment, the prompt's.
     pub(crate) seq: u64,
+    /// How it begins; equal for documents that begin alike.
+    pub(crate) opening: u64,
     /// Where its own id ends in the file of ids; where the one before ends if it has none.
     pub(crate) id_end: u64,
     /// How good it is; not a number when nobody said.
@@ -17,14 +19,12 @@ pub(crate) struct Fact {
     pub(crate) kept_bytes: u32,
     /// The gate that refused it, by its place in `Reason::ALL`, and 1; 0 for none.
     pub(crate) gate: u8,
-    /// Whether it holds an item of a benchmark.
-    pub(crate) contaminated: bool,
     /// Whether its text was cut.
     pub(crate) trimmed: bool,
 }
 
 /// Bytes of a stored fact.
-pub(crate) const FACT_BYTES: usize = 44;
+pub(crate) const FACT_BYTES: usize = 50;
 
 impl Fact {
     /// Its form in a file, little-endian.
@@ -32,12 +32,12 @@ impl Fact {
         let mut bytes = [0; FACT_BYTES];
         bytes[..16].copy_from_slice(&self.hash.0.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.seq.to_le_bytes());
-        bytes[24..32].copy_from_slice(&self.id_end.to_le_bytes());
-        bytes[32..36].copy_from_slice(&self.score.to_le_bytes());
-        bytes[36..40].copy_from_slice(&self.kept_bytes.to_le_bytes());
-        bytes[40] = self.gate;
-        bytes[41] = u8::from(self.contaminated);
-        bytes[42] = u8::from(self.trimmed);
+        bytes[24..32].copy_from_slice(&self.opening.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.id_end.to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.score.to_le_bytes());
+        bytes[44..48].copy_from_slice(&self.kept_bytes.to_le_bytes());
+        bytes[48] = self.gate;
+        bytes[49] = u8::from(self.trimmed);
         bytes
     }
 
@@ -46,12 +46,12 @@ impl Fact {
         Self {
             hash: TextHash(u128::from_le_bytes(array(bytes, 0))),
             seq: u64::from_le_bytes(array(bytes, 16)),
-            id_end: u64::from_le_bytes(array(bytes, 24)),
-            score: f32::from_le_bytes(array(bytes, 32)),
-            kept_bytes: u32::from_le_bytes(array(bytes, 36)),
-            gate: bytes[40],
-            contaminated: bytes[41] != 0,
-            trimmed: bytes[42] != 0,
+            opening: u64::from_le_bytes(array(bytes, 24)),
+            id_end: u64::from_le_bytes(array(bytes, 32)),
+            score: f32::from_le_bytes(array(bytes, 40)),
+            kept_bytes: u32::from_le_bytes(array(bytes, 44)),
+            gate: bytes[48],
+            trimmed: bytes[49] != 0,
         }
     }
 }
@@ -71,12 +71,12 @@ mod tests {
         let fact = Fact {
             hash: TextHash(u128::MAX - 5),
             seq: 1 << 40,
+            opening: u64::MAX - 3,
             id_end: 77,
             score: -0.25,
             kept_bytes: 9,
             gate: 3,
-            contaminated: true,
-            trimmed: false,
+            trimmed: true,
         };
         assert_eq!(Fact::from_bytes(&fact.to_bytes()), fact);
     }

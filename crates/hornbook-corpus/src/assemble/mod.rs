@@ -3,38 +3,51 @@
 //! A job's segments and plain files go the same way. What an assembly decides depends on the documents, their
 //! order and the settings alone: not on threads, nor on how often it was begun.
 
+mod column;
 mod decide;
+mod deciding;
+mod examine;
 mod fact;
 mod fact_file;
+mod hits;
+mod judging;
 pub(crate) mod limits;
 mod near;
 mod ordered;
 mod part;
 mod survey;
+mod wanted;
+mod work;
 mod write;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use hornbook_types::{DedupMode, Manifest, ManifestContent, ManifestRun, PinnedJobSpec, RowFunnel};
+use hornbook_types::{AssemblySpec, DedupMode, Manifest, ManifestContent, ManifestRun};
+use hornbook_types::{PinnedJobSpec, RowFunnel};
 
 pub use survey::CpuTime;
+pub use wanted::WantedBenchmarks;
+pub use work::Work;
 
-pub(crate) use decide::{Fate, Ledger};
-pub(crate) use fact::Fact;
-pub(crate) use fact_file::{FactFile, FactTotals};
-pub(crate) use near::drop_near;
+pub(crate) use column::ColumnTotals;
+pub(crate) use decide::Fate;
+pub(crate) use deciding::{Decided, Deciding, Digested};
+pub(crate) use fact_file::FactFile;
+pub(crate) use hits::write_hits;
 pub(crate) use part::{Part, Row, Rows};
 pub(crate) use survey::Survey;
 pub(crate) use write::{Tally, write_file, write_rows};
 
 use crate::card::{CardFacts, Made, Origin, write_card};
+use crate::decontaminate::DecontaminationReport;
 use crate::error::AssembleError;
 use crate::manifest::{MANIFEST_PATH, commit_of, spec_digest};
 use crate::near::NearScheme;
 use crate::segment::Segment;
 use crate::shards::{ShardLimits, ShardWriter};
+use crate::sources::SourceFile;
 
 /// Path of the dataset card below a corpus.
 pub(crate) const CARD_PATH: &str = "README.md";
@@ -55,6 +68,7 @@ pub struct SeedOrigin {
 }
 
 /// Everything that a corpus is made from.
+#[derive(Clone)]
 pub struct AssembleRequest<'a> {
     /// The job's pinned spec.
     pub spec: &'a PinnedJobSpec,
@@ -81,26 +95,49 @@ pub struct AssembleRequest<'a> {
     pub keep_going: &'a (dyn Fn() -> bool + Sync),
     /// Threads that read and compute; the corpus is the same with any number.
     pub threads: usize,
+    /// Where what was found out about segments is kept, for this assembly and others of the same segments.
+    pub sidecars: &'a Path,
+    /// Benchmarks to keep out.
+    pub benchmarks: Option<&'a WantedBenchmarks>,
+    /// Documents of other corpora: what is a duplicate of one of them goes.
+    pub against: &'a [SourceFile],
+}
+
+/// An assembled corpus.
+#[derive(Debug)]
+pub struct Assembled {
+    /// The manifest, which lies in the corpus too.
+    pub manifest: Manifest,
+    /// What was found of benchmarks, where any were given.
+    pub decontamination: Option<DecontaminationReport>,
+    /// How much had to be found out.
+    pub work: Work,
 }
 
 /// Writes shards, dataset card and manifest into `out`, an empty or absent directory.
 ///
-/// Every byte but the manifest's `run` depends on spec, documents and counts alone: not on
+/// Every byte but the manifest's `run` depends on spec, documents, benchmarks and counts alone: not on
 /// the order of segments, the clock, the machine or an earlier attempt.
-pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, AssembleError> {
+pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Assembled, AssembleError> {
     fs::create_dir_all(out).map_err(AssembleError::io(out))?;
     let mut segments: Vec<&Segment> = request.segments.iter().collect();
     segments.sort_unstable_by_key(|segment| segment.lo);
     if segments.windows(2).any(|pair| pair[0].hi > pair[1].lo) {
         return Err(AssembleError::Row("two segments hold the same prompts".to_owned()));
     }
-    let parts: Vec<&dyn Part> = segments.iter().map(|segment| *segment as &dyn Part).collect();
-    let ledger = decide(request, &parts, out)?;
+    let parts = segments.iter().map(|segment| digested(*segment)).collect::<Result<Vec<_>, _>>()?;
+    let scratch = out.join(SCRATCH);
+    fs::create_dir_all(&scratch).map_err(AssembleError::io(&scratch))?;
+    let decided = decide(request, &parts, &scratch)?;
+    fs::remove_dir_all(&scratch).map_err(AssembleError::io(&scratch))?;
+    let parts: Vec<&dyn Part> = parts.iter().map(|part| part.0).collect();
     let mut tally = Tally { funnel: request.before.clone(), ..Tally::default() };
     tally.funnel.accepted = 0;
     let mut shards = ShardWriter::new(out, &request.spec.assembly.format, request.limits)?;
     let nobody = &mut |_: u32, _: &Row, _: Fate| Ok(());
-    write_rows(&parts, &ledger, &mut tally, &mut shards, request.keep_going, nobody)?;
+    let Decided { ledger, .. } = &decided;
+    let keep_going = request.keep_going;
+    write_rows(&parts, ledger, request.threads, &mut tally, &mut shards, keep_going, nobody)?;
     for (model, sha256) in &mut tally.models {
         *sha256 = request.model_hashes.get(model).cloned();
     }
@@ -109,6 +146,29 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, A
         + funnel.rejected.values().sum::<u64>()
         + funnel.failed.values().sum::<u64>();
     let mut files = shards.finish()?;
+    let mut decontamination = None;
+    if let Some(wanted) = request.benchmarks {
+        let (file, mut report) = write_hits(out, wanted.decontaminator(), &parts, &decided.facts)?;
+        report.documents = decided.totals.documents;
+        files.push(file);
+        decontamination = Some(report);
+    }
+    let manifest = describe(request, out, files, &tally, decontamination.as_ref())?;
+    Ok(Assembled { manifest, decontamination, work: decided.work })
+}
+
+fn digested(part: &dyn Part) -> Result<Digested<'_>, AssembleError> {
+    Ok((part, part.digest()?))
+}
+
+/// Writes card and manifest beside the other files.
+fn describe(
+    request: &AssembleRequest<'_>,
+    out: &Path,
+    mut files: Vec<hornbook_types::CorpusFile>,
+    tally: &Tally,
+    leaks: Option<&DecontaminationReport>,
+) -> Result<Manifest, AssembleError> {
     let digest = spec_digest(request.spec)?;
     let statistics = tally.profile.statistics();
     let facts = CardFacts {
@@ -129,7 +189,7 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, A
         models: &tally.models,
         lines: &tally.lines,
         statistics: &statistics,
-        leaks: None,
+        leaks,
     };
     write_card(&facts, out, &mut files)?;
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -143,8 +203,8 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, A
             token_counts: TOKEN_COUNTS.to_owned(),
             files,
             spec: request.spec.clone(),
-            models: tally.models,
-            counts: tally.funnel,
+            models: tally.models.clone(),
+            counts: tally.funnel.clone(),
             statistics,
             instruction_set: request.instruction_set.clone(),
         },
@@ -157,44 +217,47 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Manifest, A
     Ok(manifest)
 }
 
-/// Decides what becomes of each document; work that is needed for that lies in `out` meanwhile.
+/// Decides what becomes of each document.
 fn decide(
     request: &AssembleRequest<'_>,
-    parts: &[&dyn Part],
-    out: &Path,
-) -> Result<Ledger, AssembleError> {
-    let dedup = request.spec.assembly.dedup;
-    let mut ledger = Ledger::default();
-    if dedup != DedupMode::Near {
-        for part in parts {
-            for fact in part.known()?.unwrap_or_default() {
-                ledger.push(&fact, (request.takes)(fact.seq))?;
-            }
-        }
-        ledger.decide_exact(dedup);
-        return Ok(ledger);
-    }
-    let scratch = out.join(SCRATCH);
-    fs::create_dir_all(&scratch).map_err(AssembleError::io(&scratch))?;
-    let survey = Survey {
-        gates: None,
-        near: Some(NearScheme::DEFAULT),
-        benchmarks: None,
-        threads: request.threads,
-        cpu: CpuTime::UNKNOWN,
-        keep_going: request.keep_going,
-    };
-    let mut files = Vec::with_capacity(parts.len());
-    for part in parts {
-        let file = survey.facts(*part, &part.digest()?, &scratch)?;
-        for fact in file.facts()? {
-            let fact = fact?;
-            ledger.push(&fact, (request.takes)(fact.seq))?;
-        }
-        files.push(file);
-    }
-    ledger.decide_exact(dedup);
-    drop_near(&mut ledger, parts, &files, &scratch, request.threads)?;
-    fs::remove_dir_all(&scratch).map_err(AssembleError::io(&scratch))?;
-    Ok(ledger)
+    parts: &[Digested<'_>],
+    scratch: &Path,
+) -> Result<Decided, AssembleError> {
+    let AssembleRequest { spec, benchmarks, sidecars, threads, keep_going, .. } = *request;
+    fs::create_dir_all(sidecars).map_err(AssembleError::io(sidecars))?;
+    let survey = survey_of(&spec.assembly, benchmarks, threads, keep_going);
+    let against: Vec<Digested<'_>> =
+        request.against.iter().map(|file| digested(file)).collect::<Result<_, _>>()?;
+    let dedup = spec.assembly.dedup;
+    let (gates, takes) = (Some(&spec.gates), request.takes);
+    Deciding { survey, dedup, gates, takes, sidecars, scratch }.decide(parts, &against)
+}
+
+/// What is asked of every document of a job.
+fn survey_of<'a>(
+    assembly: &AssemblySpec,
+    benchmarks: Option<&'a WantedBenchmarks>,
+    threads: usize,
+    keep_going: &'a (dyn Fn() -> bool + Sync),
+) -> Survey<'a> {
+    let near = (assembly.dedup == DedupMode::Near).then_some(NearScheme::DEFAULT);
+    Survey { gates: None, near, benchmarks, threads, cpu: CpuTime::UNKNOWN, keep_going }
+}
+
+/// Finds out ahead what an assembly of that spec will ask of a segment's documents, and keeps it in `sidecars`.
+///
+/// What is there already is not found out again.
+pub fn examine_segment(
+    segment: &Segment,
+    assembly: &AssemblySpec,
+    benchmarks: Option<&WantedBenchmarks>,
+    sidecars: &Path,
+    threads: usize,
+    keep_going: &(dyn Fn() -> bool + Sync),
+) -> Result<Work, AssembleError> {
+    fs::create_dir_all(sidecars).map_err(AssembleError::io(sidecars))?;
+    let survey = survey_of(assembly, benchmarks, threads, keep_going);
+    let mut work = Work::default();
+    survey.facts(segment, &segment.digest()?, sidecars, &mut work)?;
+    Ok(work)
 }

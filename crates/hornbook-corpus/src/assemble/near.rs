@@ -7,16 +7,18 @@ use super::fact_file::FactFile;
 use super::limits::NEAR_MEMORY_BYTES;
 use super::part::{Part, Rows};
 use crate::error::AssembleError;
-use crate::near::{NearConfig, NearDedup, NearScheme, NearStats, Signature};
+use crate::near::{NearConfig, NearDedup, NearScheme, Signature};
 
 /// Takes near duplicates out of the ledger; `facts` are those of `parts`, with signatures.
+///
+/// Says which documents are similar to another, and the first of their cluster, by number.
 pub(crate) fn drop_near(
     ledger: &mut Ledger,
     parts: &[&dyn Part],
     facts: &[FactFile],
     scratch: &Path,
     threads: usize,
-) -> Result<NearStats, AssembleError> {
+) -> Result<Vec<(u32, u32)>, AssembleError> {
     let scheme = NearScheme::DEFAULT;
     let memory_bytes = NEAR_MEMORY_BYTES;
     let config = NearConfig { scheme, memory_bytes, threads, ..NearConfig::new(scratch) };
@@ -27,10 +29,15 @@ pub(crate) fn drop_near(
         let mut signatures = file.signatures(scheme.signature_bytes())?;
         for _ in 0..file.totals.documents {
             signatures(&mut bytes)?;
-            if ledger.fate(number) == Fate::Stays {
+            let is_reference = ledger.is_reference(number);
+            if is_reference || ledger.fate(number) == Fate::Stays {
                 let signature = Signature::from_bytes(scheme, &bytes);
                 let signature = signature.ok_or(AssembleError::Signature { index: number })?;
-                near.add(number, ledger.worth(number), &signature)?;
+                if is_reference {
+                    near.add_reference(number, &signature)?;
+                } else {
+                    near.add(number, ledger.worth(number), &signature)?;
+                }
             }
             number += 1;
         }
@@ -39,7 +46,7 @@ pub(crate) fn drop_near(
     let decisions = near.candidates()?.decide(&mut |index| texts.text(index))?;
     drop(texts);
     ledger.drop_near(&decisions.dropped);
-    Ok(decisions.stats)
+    Ok(decisions.clusters)
 }
 
 /// Goes forward over all parts, and opens only those of which a text is wanted.

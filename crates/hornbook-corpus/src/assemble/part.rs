@@ -4,8 +4,6 @@ use hornbook_types::CorpusRow;
 
 use crate::error::AssembleError;
 
-use super::fact::Fact;
-
 /// A document on its way into a corpus.
 pub(crate) struct Row {
     /// What will be written.
@@ -36,9 +34,4 @@ pub(crate) trait Part: Sync {
 
     /// The id of a row that has none of its own.
     fn default_id(&self, row: u64) -> String;
-
-    /// What can be told of every document without reading one, if there is such a record.
-    fn known(&self) -> Result<Option<Vec<Fact>>, AssembleError> {
-        Ok(None)
-    }
 }

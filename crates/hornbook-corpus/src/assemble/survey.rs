@@ -1,28 +1,26 @@
 //! The first reading: what decisions need of every document, found on all threads.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use hornbook_types::{
-    AudienceSpec, FinishReason, GateSpec, GradeRange, OutputKind, Reason, TokenRange,
-};
-use serde_json::{Map, Value};
+use hornbook_types::GateSpec;
+use serde::Serialize;
 
+use super::column::{Column, ColumnWriter};
+use super::examine::{Batch, Examined, Wants};
 use super::fact::Fact;
-use super::fact_file::{FactFile, FactWriter};
+use super::fact_file::{FACT_FILES, FactFile, LEAK_FILES, SIGNATURE_FILES, facts_of};
 use super::limits::{BATCH_BYTES, BATCH_DOCUMENTS};
 use super::ordered::ordered;
-use super::part::{Part, Row, Rows};
-use crate::decontaminate::Decontaminator;
-use crate::dedup::text_hash;
+use super::part::{Part, Rows};
+use super::wanted::WantedBenchmarks;
+use super::work::Work;
 use crate::error::AssembleError;
-use crate::gates::{Answer, judge};
 use crate::hashing::sha256_hex;
 use crate::near::{NearScheme, Signer};
 
 /// Changes whenever facts mean something else than before.
-const SCHEME: u32 = 2;
+const SCHEME: u32 = 3;
 
 /// The processor's time: what the calling thread took, and what the whole process took.
 #[derive(Clone, Copy)]
@@ -45,69 +43,98 @@ pub(crate) struct Survey<'a> {
     pub(crate) gates: Option<&'a GateSpec>,
     /// How texts are signed; they are not without.
     pub(crate) near: Option<NearScheme>,
-    /// What is looked for in them, and a name for exactly that.
-    pub(crate) benchmarks: Option<(&'a Decontaminator, &'a str)>,
+    /// What is looked for in them.
+    pub(crate) benchmarks: Option<&'a WantedBenchmarks>,
     pub(crate) threads: usize,
     pub(crate) cpu: CpuTime<'a>,
     pub(crate) keep_going: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// What was found of some documents in a row.
-struct Examined {
-    documents: Vec<Document>,
-    estimated: u64,
-    dedup: Duration,
-    decontaminate: Duration,
+/// Names of columns: each holds everything that its column depends on, and nothing else, so that another
+/// setting costs only what depends on it.
+struct Keys {
+    facts: String,
+    signatures: Option<String>,
+    leaks: Option<String>,
 }
 
-struct Document {
-    fact: Fact,
-    own_id: Option<String>,
-    signature: Vec<u8>,
-    hits: Option<String>,
-}
-
-struct Batch {
-    rows: Vec<Row>,
-    reading: Duration,
+/// The columns of a part, as far as they are there.
+struct Columns {
+    facts: Option<Column>,
+    signatures: Option<Column>,
+    leaks: Option<Column>,
 }
 
 impl Survey<'_> {
-    /// The facts of a part, from `dir` if they were found before.
+    /// What is known of a part, from `dir` as far as it was found out before; the rest is found now and kept there.
     pub(crate) fn facts(
         &self,
         part: &dyn Part,
         digest: &str,
         dir: &Path,
+        work: &mut Work,
     ) -> Result<FactFile, AssembleError> {
-        let key = self.key(digest)?;
-        if let Some(facts) = FactFile::find(dir, &key)? {
-            return Ok(facts);
+        let keys = self.keys(digest)?;
+        let mut there = Columns {
+            facts: Column::find(dir, &keys.facts, &FACT_FILES)?,
+            signatures: find(dir, keys.signatures.as_deref(), &SIGNATURE_FILES)?,
+            leaks: find(dir, keys.leaks.as_deref(), &LEAK_FILES)?,
+        };
+        let wants = Wants {
+            facts: there.facts.is_none(),
+            signatures: keys.signatures.is_some() && there.signatures.is_none(),
+            leaks: keys.leaks.is_some() && there.leaks.is_none(),
+        };
+        work.documents_reused += there.facts.as_ref().map_or(0, |facts| facts.totals.documents);
+        if wants.anything() {
+            let mut writers = Writers::create(dir, &keys, wants)?;
+            self.read(part, there.facts.as_ref(), wants, &mut writers, work)?;
+            writers.finish(&mut there)?;
         }
-        let mut writer = FactWriter::create(dir, &key)?;
+        let Columns { facts, signatures, leaks } = there;
+        let facts = facts.ok_or_else(|| AssembleError::Row("facts were not kept".to_owned()))?;
+        Ok(FactFile::new(facts, signatures, leaks))
+    }
+
+    fn keys(&self, digest: &str) -> Result<Keys, AssembleError> {
+        // How many documents may begin alike is decided later, from how each begins.
+        let gates = self.gates.map(|gates| GateSpec { max_opening_share: None, ..gates.clone() });
+        let facts = key(&("facts", SCHEME, digest, &gates))?;
+        let signatures = self.near.map(|near| key(&("signatures", near.id(), &facts)));
+        let leaks = self.benchmarks.map(|wanted| key(&("leaks", wanted.digest(), &facts)));
+        Ok(Keys { signatures: signatures.transpose()?, leaks: leaks.transpose()?, facts })
+    }
+
+    fn read(
+        &self,
+        part: &dyn Part,
+        known: Option<&Column>,
+        wants: Wants,
+        writers: &mut Writers,
+        work: &mut Work,
+    ) -> Result<(), AssembleError> {
         let mut rows = part.rows(0)?;
+        let mut known = known.map(facts_of).transpose()?;
+        let mut known = known.as_mut().map(|facts| facts as &mut KnownFacts<'_>);
         ordered(
             self.threads,
-            || self.next_batch(&mut rows),
+            || self.next_batch(&mut rows, known.as_deref_mut()),
             || {
-                let mut signer = self.near.map(Signer::new);
-                move |batch: Batch| self.examine(&batch, signer.as_mut())
+                let mut signer = self.near.filter(|_| wants.signatures).map(Signer::new);
+                move |batch: Batch| self.examine(&batch, wants, signer.as_mut())
             },
-            |examined| write(&mut writer, &examined),
-        )?;
-        writer.finish()
+            |examined| {
+                work.note(&examined, wants);
+                writers.write(&examined)
+            },
+        )
     }
 
-    /// Facts found under other settings are other facts.
-    fn key(&self, digest: &str) -> Result<String, AssembleError> {
-        let near = self.near.map(NearScheme::id);
-        let benchmarks = self.benchmarks.map(|(_, name)| name);
-        let settings = serde_json::to_string(&(SCHEME, digest, self.gates, near, benchmarks))
-            .map_err(|error| AssembleError::Row(error.to_string()))?;
-        Ok(sha256_hex(settings.as_bytes()))
-    }
-
-    fn next_batch(&self, rows: &mut Rows<'_>) -> Result<Option<Batch>, AssembleError> {
+    fn next_batch(
+        &self,
+        rows: &mut Rows<'_>,
+        known: Option<&mut KnownFacts<'_>>,
+    ) -> Result<Option<Batch>, AssembleError> {
         if !(self.keep_going)() {
             return Err(AssembleError::Stopped);
         }
@@ -118,131 +145,103 @@ impl Survey<'_> {
             bytes += row.row.text.len() + row.row.prompt.len();
             batch.push(row);
         }
-        let reading = (self.cpu.thread)().saturating_sub(began);
-        Ok((!batch.is_empty()).then_some(Batch { rows: batch, reading }))
-    }
-
-    fn examine(
-        &self,
-        batch: &Batch,
-        mut signer: Option<&mut Signer>,
-    ) -> Result<Examined, AssembleError> {
-        let began = (self.cpu.thread)();
-        let mut estimated = 0;
-        let mut documents = Vec::with_capacity(batch.rows.len());
-        for row in &batch.rows {
-            estimated += u64::from(!row.has_own_tokens);
-            documents.push(self.document(row, signer.as_deref_mut()));
-        }
-        let dedup = batch.reading + (self.cpu.thread)().saturating_sub(began);
-        let began = (self.cpu.thread)();
-        if let Some((decontaminator, _)) = self.benchmarks {
-            for (document, row) in documents.iter_mut().zip(&batch.rows) {
-                document.look_for(decontaminator, row)?;
-            }
-        }
-        let decontaminate = (self.cpu.thread)().saturating_sub(began);
-        Ok(Examined { documents, estimated, dedup, decontaminate })
-    }
-
-    fn document(&self, row: &Row, signer: Option<&mut Signer>) -> Document {
-        let text = &row.row.text;
-        let (bytes, gate) = self.gates.map_or((text.len(), None), |gates| passed(gates, row));
-        let kept = text.get(..bytes).unwrap_or(text);
-        let fact = Fact {
-            hash: text_hash(kept),
-            seq: row.row.seq,
-            id_end: 0,
-            score: row.score.unwrap_or(f32::NAN),
-            kept_bytes: u32::try_from(kept.len()).unwrap_or(u32::MAX),
-            gate: gate.map_or(0, number_of),
-            contaminated: false,
-            trimmed: kept.len() < text.len(),
+        let known = match known {
+            Some(facts) => Some(facts.take(batch.len()).collect::<Result<Vec<Fact>, _>>()?),
+            None => None,
         };
-        let own_id = row.has_own_id.then(|| row.row.id.clone());
-        let signature = signer.map_or_else(Vec::new, |signer| signer.sign(kept).to_bytes());
-        Document { fact, own_id, signature, hits: None }
+        if known.as_ref().is_some_and(|known| known.len() != batch.len()) {
+            return Err(AssembleError::Row("there are more than at first".to_owned()));
+        }
+        let reading = (self.cpu.thread)().saturating_sub(began);
+        Ok((!batch.is_empty()).then_some(Batch { rows: batch, known, reading }))
     }
 }
 
-impl Document {
-    /// Looks for benchmarks in what the gates let through.
-    fn look_for(&mut self, wanted: &Decontaminator, row: &Row) -> Result<(), AssembleError> {
-        if self.fact.gate != 0 {
-            return Ok(());
+type KnownFacts<'a> = dyn Iterator<Item = Result<Fact, AssembleError>> + Send + 'a;
+
+fn key(settings: &impl Serialize) -> Result<String, AssembleError> {
+    let json =
+        serde_json::to_vec(settings).map_err(|error| AssembleError::Row(error.to_string()))?;
+    Ok(sha256_hex(&json))
+}
+
+fn find(dir: &Path, key: Option<&str>, names: &[&str]) -> Result<Option<Column>, AssembleError> {
+    key.map_or(Ok(None), |key| Column::find(dir, key, names))
+}
+
+/// The columns that are being written.
+struct Writers {
+    facts: Option<ColumnWriter>,
+    signatures: Option<ColumnWriter>,
+    leaks: Option<ColumnWriter>,
+    id_end: u64,
+    row: u64,
+}
+
+impl Writers {
+    fn create(dir: &Path, keys: &Keys, wants: Wants) -> Result<Self, AssembleError> {
+        let create = |wanted: bool, key: Option<&str>, names: &[&str]| {
+            let key = key.filter(|_| wanted);
+            key.map(|key| ColumnWriter::create(dir, key, names)).transpose()
+        };
+        Ok(Self {
+            facts: create(wants.facts, Some(&keys.facts), &FACT_FILES)?,
+            signatures: create(wants.signatures, keys.signatures.as_deref(), &SIGNATURE_FILES)?,
+            leaks: create(wants.leaks, keys.leaks.as_deref(), &LEAK_FILES)?,
+            id_end: 0,
+            row: 0,
+        })
+    }
+
+    fn write(&mut self, examined: &Examined) -> Result<(), AssembleError> {
+        let documents = examined.facts.len() as u64;
+        if let Some(column) = &mut self.facts {
+            for (fact, own_id) in examined.facts.iter().zip(&examined.own_ids) {
+                let id = own_id.as_deref().unwrap_or_default().as_bytes();
+                self.id_end += id.len() as u64;
+                column.write(1, id)?;
+                column.write(0, &Fact { id_end: self.id_end, ..*fact }.to_bytes())?;
+            }
+            column.totals.documents += documents;
+            column.totals.estimated += examined.estimated;
+            column.totals.dedup_nanos += nanos(examined.hashing);
         }
-        let text = row.row.text.get(..self.fact.kept_bytes as usize).unwrap_or(&row.row.text);
-        let hits = wanted.check(text);
-        if !hits.is_empty() {
-            self.fact.contaminated = true;
-            let line = serde_json::to_string(&(self.fact.seq, hits));
-            self.hits = Some(line.map_err(|error| AssembleError::Row(error.to_string()))?);
+        if let Some(column) = &mut self.signatures {
+            column.write(0, &examined.signatures)?;
+            column.totals.documents += documents;
+            column.totals.dedup_nanos += nanos(examined.signing);
+        }
+        if let Some(column) = &mut self.leaks {
+            for (offset, hits) in &examined.hits {
+                let row = self.row + *offset as u64;
+                column.write(0, &row.to_le_bytes())?;
+                let line = serde_json::to_string(&(row, hits));
+                let line = line.map_err(|error| AssembleError::Row(error.to_string()))?;
+                column.write(1, line.as_bytes())?;
+                column.write(1, b"\n")?;
+            }
+            column.totals.documents += documents;
+            column.totals.decontaminate_nanos += nanos(examined.searching);
+        }
+        self.row += documents;
+        Ok(())
+    }
+
+    fn finish(self, there: &mut Columns) -> Result<(), AssembleError> {
+        let Self { facts, signatures, leaks, .. } = self;
+        for (writer, place) in [
+            (facts, &mut there.facts),
+            (signatures, &mut there.signatures),
+            (leaks, &mut there.leaks),
+        ] {
+            if let Some(writer) = writer {
+                *place = Some(writer.finish()?);
+            }
         }
         Ok(())
     }
 }
 
-fn write(writer: &mut FactWriter, examined: &Examined) -> Result<(), AssembleError> {
-    for document in &examined.documents {
-        let Document { fact, own_id, signature, hits } = document;
-        writer.write(*fact, own_id.as_deref(), signature, hits.as_deref())?;
-    }
-    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    writer.totals.estimated += examined.estimated;
-    writer.totals.dedup_nanos += nanos(examined.dedup);
-    writer.totals.decontaminate_nanos += nanos(examined.decontaminate);
-    Ok(())
-}
-
-/// Bytes of a document's beginning that the gates let through, and the gate that refused it.
-fn passed(gates: &GateSpec, row: &Row) -> (usize, Option<Reason>) {
-    let reason = finish_reason(&row.row.finish_reason);
-    // A file without seeds has nothing that a text could recite.
-    let seed: Map<String, Value> = serde_json::from_str(&row.row.seed_data).unwrap_or_default();
-    let answer = Answer {
-        prompt: &row.row.prompt,
-        text: &row.row.text,
-        seed: &seed,
-        finish_reason: &reason,
-        completion_tokens: u64::from(row.row.token_length),
-        output: OutputKind::Text,
-    };
-    let judgement = judge(gates, &any_audience(), answer);
-    // Masking is for answers that arrive; a file's text is kept as far as the gates let it through.
-    let kept = match judgement.text {
-        Cow::Borrowed(text) => text.len(),
-        Cow::Owned(_) => row.row.text.len(),
-    };
-    (kept, judgement.reason)
-}
-
-/// A file that does not say why its texts end means that they end by themselves.
-fn finish_reason(word: &str) -> FinishReason {
-    if word.is_empty() { FinishReason::Stop } else { FinishReason::from(word.to_owned()) }
-}
-
-/// Nobody knows whom the documents of a file are for: no length is too short or too long for them.
-fn any_audience() -> AudienceSpec {
-    AudienceSpec {
-        title: String::new(),
-        rank: None,
-        reader: String::new(),
-        instructions: Vec::new(),
-        vocabulary: String::new(),
-        leave_out: Vec::new(),
-        formulas: String::new(),
-        ending: String::new(),
-        tokens: TokenRange { min: 0, max: u32::MAX },
-        grade: GradeRange::default(),
-    }
-}
-
-fn number_of(reason: Reason) -> u8 {
-    let place = Reason::ALL.iter().position(|it| *it == reason);
-    place.and_then(|place| u8::try_from(place + 1).ok()).unwrap_or(u8::MAX)
-}
-
-/// The gate of a number in a fact.
-pub(crate) fn gate_of(number: u8) -> Option<Reason> {
-    Reason::ALL.get(usize::from(number).checked_sub(1)?).copied()
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

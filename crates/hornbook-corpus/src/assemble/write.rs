@@ -7,10 +7,12 @@ use std::path::Path;
 use hornbook_types::{CorpusFile, RowFunnel};
 
 use super::decide::{Fate, Ledger};
-use super::part::{Part, Row};
+use super::limits::{BATCH_BYTES, BATCH_DOCUMENTS};
+use super::ordered::ordered;
+use super::part::{Part, Row, Rows};
 use crate::error::AssembleError;
 use crate::hashing::sha256_hex;
-use crate::profile::Profile;
+use crate::profile::{Profile, Remarks};
 use crate::shards::{SPLIT, ShardWriter};
 
 /// What was counted while rows went by.
@@ -28,51 +30,132 @@ pub(crate) struct Tally {
 /// Hands a document that goes to whoever accounts for it: its number, its row, and why it goes.
 pub(crate) type OnDropped<'a> = dyn FnMut(u32, &Row, Fate) -> Result<(), AssembleError> + 'a;
 
-/// Reads every part again and writes what stays.
+/// Reads every part again and writes what stays; what is noted of each row is found on all threads.
 pub(crate) fn write_rows(
     parts: &[&dyn Part],
     ledger: &Ledger,
+    threads: usize,
     tally: &mut Tally,
     shards: &mut ShardWriter,
-    keep_going: &dyn Fn() -> bool,
+    keep_going: &(dyn Fn() -> bool + Sync),
     on_dropped: &mut OnDropped<'_>,
 ) -> Result<(), AssembleError> {
-    let mut number = 0;
-    for part in parts {
-        for row in part.rows(number)? {
-            if !keep_going() {
+    let mut reader = Reader { parts, ledger, keep_going, part: 0, rows: None, number: 0 };
+    ordered(
+        threads,
+        || reader.next_batch(),
+        || |batch: Batch| Ok(batch.noted(ledger)),
+        |batch| {
+            for Noted { number, row, remarks } in batch.rows {
+                let fate = ledger.fate(number);
+                if fate != Fate::PassedOver {
+                    tally.profile.read(batch.source);
+                }
+                match (fate, remarks) {
+                    (Fate::PassedOver, _) => {}
+                    (Fate::Stays, Some(remarks)) => {
+                        tally.count(&row);
+                        tally.profile.keep(SPLIT, batch.source, &row.row, remarks);
+                        shards.write(row.row)?;
+                    }
+                    _ => {
+                        tally.drop(fate);
+                        on_dropped(number, &row, fate)?;
+                    }
+                }
+            }
+            Ok(())
+        },
+    )
+}
+
+/// Rows of one part, as they were read.
+struct Batch<'a> {
+    source: &'a str,
+    /// Number of the first.
+    first: u32,
+    rows: Vec<Row>,
+}
+
+/// Rows of one part and what was noted of those that stay.
+struct NotedBatch<'a> {
+    source: &'a str,
+    rows: Vec<Noted>,
+}
+
+struct Noted {
+    number: u32,
+    row: Row,
+    remarks: Option<Remarks>,
+}
+
+impl<'a> Batch<'a> {
+    /// Cuts what the gates cut, and notes what the card tells.
+    fn noted(self, ledger: &Ledger) -> NotedBatch<'a> {
+        let Self { source, first, rows } = self;
+        let noted = (first..).zip(rows).map(|(number, mut row)| {
+            let stays = ledger.fate(number) == Fate::Stays;
+            if stays && let Some(bytes) = ledger.kept_bytes(number) {
+                cut(&mut row, bytes);
+            }
+            let remarks = stays.then(|| Remarks::of(&row.row.text));
+            Noted { number, row, remarks }
+        });
+        NotedBatch { source, rows: noted.collect() }
+    }
+}
+
+/// Goes through all parts once more, in batches.
+struct Reader<'a> {
+    parts: &'a [&'a dyn Part],
+    ledger: &'a Ledger,
+    keep_going: &'a (dyn Fn() -> bool + Sync),
+    /// The part whose rows come, or come next.
+    part: usize,
+    rows: Option<Rows<'a>>,
+    /// Of the next row.
+    number: u64,
+}
+
+impl<'a> Reader<'a> {
+    fn next_batch(&mut self) -> Result<Option<Batch<'a>>, AssembleError> {
+        while let Some(part) = self.parts.get(self.part) {
+            let mut rows = match self.rows.take() {
+                Some(rows) => rows,
+                None => part.rows(self.number)?,
+            };
+            // The ledger has no more documents than 32 bits can number.
+            let first = self.number as u32;
+            let batch = self.fill(&mut rows)?;
+            if batch.is_empty() {
+                self.part += 1;
+                continue;
+            }
+            self.rows = Some(rows);
+            return Ok(Some(Batch { source: part.source(), first, rows: batch }));
+        }
+        if self.number < self.ledger.len() {
+            return Err(AssembleError::Row("there are fewer than at first".to_owned()));
+        }
+        Ok(None)
+    }
+
+    fn fill(&mut self, rows: &mut Rows<'a>) -> Result<Vec<Row>, AssembleError> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while bytes < BATCH_BYTES && batch.len() < BATCH_DOCUMENTS {
+            let Some(row) = rows.next().transpose()? else { break };
+            if !(self.keep_going)() {
                 return Err(AssembleError::Stopped);
             }
-            let mut row = row?;
-            if number >= ledger.len() {
+            if self.number >= self.ledger.len() {
                 return Err(AssembleError::Row("there are more than at first".to_owned()));
             }
-            let fate = ledger.fate(number as u32);
-            if fate != Fate::PassedOver {
-                tally.profile.read(part.source());
-            }
-            match fate {
-                Fate::PassedOver => {}
-                Fate::Stays => {
-                    if let Some(bytes) = ledger.kept_bytes(number as u32) {
-                        cut(&mut row, bytes);
-                    }
-                    tally.count(&row);
-                    tally.profile.keep(SPLIT, part.source(), &row.row);
-                    shards.write(row.row)?;
-                }
-                _ => {
-                    tally.drop(fate);
-                    on_dropped(number as u32, &row, fate)?;
-                }
-            }
-            number += 1;
+            self.number += 1;
+            bytes += row.row.text.len() + row.row.prompt.len();
+            batch.push(row);
         }
+        Ok(batch)
     }
-    if number < ledger.len() {
-        return Err(AssembleError::Row("there are fewer than at first".to_owned()));
-    }
-    Ok(())
 }
 
 /// Leaves the beginning that the gates let through; its tokens are its share of all of them.

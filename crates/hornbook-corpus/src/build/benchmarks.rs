@@ -1,51 +1,27 @@
 //! The benchmarks that a build keeps out of its corpus.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::manifest::BuiltFrom;
-use crate::decontaminate::{BenchmarkError, Benchmarks, Decontaminator, Mode};
+use crate::assemble::WantedBenchmarks;
+use crate::decontaminate::{BenchmarkError, Benchmarks, Mode};
 use crate::error::AssembleError;
-use crate::hashing::{sha256_hex, sha256_of_file};
+use crate::hashing::sha256_of_file;
 
-/// What is looked for, and which files it came from.
-pub(super) struct Wanted {
-    pub(super) decontaminator: Decontaminator,
-    /// A name for exactly these items.
-    pub(super) digest: String,
-    pub(super) files: Vec<BuiltFrom>,
-}
-
-/// Reads benchmark files; of their benchmarks those in `names`, or all where it is empty.
-pub(super) fn read(paths: &[PathBuf], names: &[String]) -> Result<Option<Wanted>, AssembleError> {
+/// Reads benchmark files; of their benchmarks those in `names` are wanted, or all where it is empty.
+pub(super) fn read(
+    paths: &[PathBuf],
+    names: &[String],
+) -> Result<(Option<WantedBenchmarks>, Vec<BuiltFrom>), AssembleError> {
     let mut all = Benchmarks::default();
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
         files.push(read_file(&mut all, path)?);
     }
-    let known: BTreeSet<&str> = all.items().iter().map(|item| item.benchmark.as_str()).collect();
-    if let Some(name) = names.iter().find(|name| !known.contains(name.as_str())) {
-        let message = format!("there is no benchmark '{name}' among those given");
-        return Err(AssembleError::Request(message));
-    }
-    if paths.is_empty() {
-        return Ok(None);
-    }
-    let mut wanted = Benchmarks::default();
-    for item in all.items() {
-        if names.is_empty() || names.contains(&item.benchmark) {
-            let pushed = wanted.push(item.clone());
-            pushed.map_err(|fault| AssembleError::Request(fault.to_string()))?;
-        }
-    }
-    let mode = Mode::Strict;
-    let digests: Vec<&str> = files.iter().map(|file| file.sha256.as_str()).collect();
-    let digest = serde_json::to_vec(&(mode, digests, names))
-        .map_err(|error| AssembleError::Row(error.to_string()))?;
-    let digest = sha256_hex(&digest);
-    Ok(Some(Wanted { decontaminator: Decontaminator::new(&wanted, mode), digest, files }))
+    let wanted = WantedBenchmarks::new(&all, names, Mode::Strict)?;
+    Ok(((!paths.is_empty()).then_some(wanted), files))
 }
 
 fn read_file(all: &mut Benchmarks, path: &Path) -> Result<BuiltFrom, AssembleError> {

@@ -6,7 +6,7 @@ use hornbook_types::{AssemblySpec, CorpusFile, CorpusStatistics, GateSpec, RowFu
 use serde::{Deserialize, Serialize};
 
 use crate::assemble::limits::BYTES_PER_TOKEN;
-use crate::assemble::{FactTotals, Part as _};
+use crate::assemble::{ColumnTotals, Part as _};
 use crate::decontaminate::DecontaminationReport;
 use crate::error::AssembleError;
 use crate::hashing::sha256_hex;
@@ -54,6 +54,9 @@ pub struct BuildSpec {
     /// Files of benchmarks that were looked for; of them those that `assembly` names, or all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub benchmarks: Vec<BuiltFrom>,
+    /// Files of other corpora: what is a duplicate of one of their documents went.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub against: Vec<BuiltFrom>,
 }
 
 impl BuildSpec {
@@ -116,7 +119,7 @@ impl BuildManifest {
 }
 
 /// Says whose the lengths in tokens are.
-pub(super) fn token_counts(totals: &FactTotals) -> String {
+pub(super) fn token_counts(totals: &ColumnTotals) -> String {
     let estimate = format!("estimated as bytes / {BYTES_PER_TOKEN}");
     match totals.estimated {
         0 => "the sources' own".to_owned(),

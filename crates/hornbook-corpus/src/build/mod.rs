@@ -1,7 +1,6 @@
 //! From files to a corpus, with every document that was dropped accounted for.
 
 mod benchmarks;
-mod hits;
 mod manifest;
 mod removed;
 mod workspace;
@@ -16,15 +15,15 @@ pub use manifest::{BuildContent, BuildManifest, BuildSpec, BuiltFrom, SourceLice
 pub(crate) use removed::REMOVED_PATH;
 
 use crate::assemble::{
-    CpuTime, FactFile, FactTotals, Ledger, Part, Survey, Tally, drop_near, write_file, write_rows,
+    ColumnTotals, CpuTime, Decided, Deciding, Digested, Part, Survey, Tally, WantedBenchmarks,
+    Work, write_file, write_hits, write_rows,
 };
 use crate::card::{CardFacts, Made, Origin, write_card};
 use crate::error::AssembleError;
 use crate::manifest::{MANIFEST_PATH, commit_of};
 use crate::near::NearScheme;
 use crate::shards::{ShardLimits, ShardWriter};
-use crate::sources::{SourceFile, find_sources};
-use benchmarks::Wanted;
+use crate::sources::{SourceFile, find_references, find_sources};
 use removed::RemovedWriter;
 use workspace::Workspace;
 
@@ -36,6 +35,8 @@ pub struct BuildRequest<'a> {
     pub sources: &'a [PathBuf],
     /// Files of benchmarks to keep out: JSONL, `{benchmark, item_id, text}` a line.
     pub benchmarks: &'a [PathBuf],
+    /// Files and directories of other corpora: what is a duplicate of one of their documents goes.
+    pub against: &'a [PathBuf],
     /// How documents are assembled; `decontaminate` names benchmarks of those files, none means all.
     pub assembly: AssemblySpec,
     /// Gates that documents must pass; none are tried without.
@@ -71,6 +72,8 @@ pub struct BuildSummary {
     pub dedup_docs_per_cpu_s: Option<f64>,
     /// Documents searched for benchmarks per second of processor time, without reading them.
     pub decont_docs_per_cpu_s: Option<f64>,
+    /// How much had to be found out; nothing where the corpus was complete already.
+    pub work: Work,
 }
 
 /// Builds a corpus in `out`, an empty or absent directory, which appears when everything in it is complete.
@@ -86,85 +89,81 @@ pub fn build(request: &BuildRequest<'_>, out: &Path) -> Result<BuildSummary, Ass
         // Better no corpus than one with what its owner believes to be masked.
         return Err(AssembleError::Request("documents of files cannot be masked".to_owned()));
     }
-    let wanted = benchmarks::read(request.benchmarks, &request.assembly.decontaminate)?;
+    let against = find_references(request.against)?;
+    if request.assembly.dedup == DedupMode::None && !against.is_empty() {
+        let message = "documents of other corpora go by deduplication, which is off";
+        return Err(AssembleError::Request(message.to_owned()));
+    }
+    let (wanted, benchmarks) =
+        benchmarks::read(request.benchmarks, &request.assembly.decontaminate)?;
     let workspace = Workspace::open(out)?;
-    let from = sources.iter().map(BuiltFrom::of).collect::<Result<Vec<_>, _>>()?;
+    let from = |files: &[SourceFile]| -> Result<Vec<BuiltFrom>, AssembleError> {
+        files.iter().map(BuiltFrom::of).collect()
+    };
     let spec = BuildSpec {
         assembly: request.assembly.clone(),
         gates: request.gates.clone(),
         licenses: request.licenses.clone(),
-        sources: from,
-        benchmarks: wanted.as_ref().map(|wanted| wanted.files.clone()).unwrap_or_default(),
+        sources: from(&sources)?,
+        benchmarks,
+        against: from(&against)?,
     };
     let digest = spec.digest()?;
     if let Some(done) = workspace.published(&digest)? {
         workspace.clear()?;
-        return Ok(summary_of(&done.content, &FactTotals::default(), None));
+        return Ok(summary_of(&done.content, None));
     }
-    let wanted = wanted.as_ref();
-    let (ledger, totals, deciding_nanos, facts) =
-        decide(request, &sources, &spec, wanted, &workspace)?;
+    let decided = decide(request, &sources, &against, &spec, wanted.as_ref(), &workspace)?;
     let place = workspace.begin_corpus()?;
-    let pieces = Pieces { request, sources: &sources, wanted, ledger: &ledger, facts: &facts };
-    let manifest = pieces.write(spec, digest, &totals, &place)?;
+    let pieces = Pieces {
+        request,
+        parts: sources.iter().map(|source| source as &dyn Part).collect(),
+        against: against.iter().map(|source| source as &dyn Part).collect(),
+        wanted: wanted.as_ref(),
+        decided: &decided,
+    };
+    let manifest = pieces.write(spec, digest, &place)?;
     workspace.publish(&place)?;
-    Ok(summary_of(&manifest.content, &totals, Some(deciding_nanos)))
+    Ok(summary_of(&manifest.content, Some(&decided)))
 }
-
-type Decided = (Ledger, FactTotals, u64, Vec<FactFile>);
 
 /// Reads every source, and decides what becomes of each document.
 fn decide(
     request: &BuildRequest<'_>,
     sources: &[SourceFile],
+    against: &[SourceFile],
     spec: &BuildSpec,
-    wanted: Option<&Wanted>,
+    benchmarks: Option<&WantedBenchmarks>,
     workspace: &Workspace,
 ) -> Result<Decided, AssembleError> {
     let dedup = request.assembly.dedup;
+    let gates = request.gates.as_ref();
     let survey = Survey {
-        gates: request.gates.as_ref(),
+        gates,
         near: (dedup == DedupMode::Near).then_some(NearScheme::DEFAULT),
-        benchmarks: wanted.map(|wanted| (&wanted.decontaminator, wanted.digest.as_str())),
+        benchmarks,
         threads: request.threads,
         cpu: request.cpu,
         keep_going: request.keep_going,
     };
-    let mut totals = FactTotals::default();
-    let mut facts = Vec::with_capacity(sources.len());
-    for (source, from) in sources.iter().zip(&spec.sources) {
-        let file = survey.facts(source, &from.sha256, workspace.facts())?;
-        totals.documents += file.totals.documents;
-        totals.estimated += file.totals.estimated;
-        totals.dedup_nanos += file.totals.dedup_nanos;
-        totals.decontaminate_nanos += file.totals.decontaminate_nanos;
-        facts.push(file);
-    }
-    let began = (request.cpu.process)();
-    let mut ledger = Ledger::default();
-    for file in &facts {
-        for fact in file.facts()? {
-            ledger.push(&fact?, true)?;
-        }
-    }
-    ledger.decide_exact(dedup);
-    if dedup == DedupMode::Near {
-        let parts: Vec<&dyn Part> = sources.iter().map(|source| source as &dyn Part).collect();
-        drop_near(&mut ledger, &parts, &facts, workspace.dir(), request.threads)?;
-    }
-    ledger.drop_contaminated();
-    let took = (request.cpu.process)().saturating_sub(began);
-    let deciding_nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-    Ok((ledger, totals, deciding_nanos, facts))
+    let (sidecars, scratch) = (workspace.facts(), workspace.dir());
+    let deciding = Deciding { survey, dedup, gates, takes: &|_| true, sidecars, scratch };
+    deciding.decide(&digested(sources, &spec.sources), &digested(against, &spec.against))
+}
+
+/// Files with the hashes that are known of them.
+fn digested<'a>(files: &'a [SourceFile], known: &[BuiltFrom]) -> Vec<Digested<'a>> {
+    let pairs = files.iter().zip(known);
+    pairs.map(|(file, from)| (file as &dyn Part, from.sha256.clone())).collect()
 }
 
 /// Everything that is known when the corpus is written.
 struct Pieces<'a> {
     request: &'a BuildRequest<'a>,
-    sources: &'a [SourceFile],
-    wanted: Option<&'a Wanted>,
-    ledger: &'a Ledger,
-    facts: &'a [FactFile],
+    parts: Vec<&'a dyn Part>,
+    against: Vec<&'a dyn Part>,
+    wanted: Option<&'a WantedBenchmarks>,
+    decided: &'a Decided,
 }
 
 impl Pieces<'_> {
@@ -172,24 +171,24 @@ impl Pieces<'_> {
         &self,
         spec: BuildSpec,
         digest: String,
-        totals: &FactTotals,
         place: &Path,
     ) -> Result<BuildManifest, AssembleError> {
-        let request = self.request;
+        let Self { request, parts, decided, .. } = self;
+        let Decided { ledger, facts, totals, .. } = decided;
         let mut shards = ShardWriter::new(place, &spec.assembly.format, request.limits)?;
-        let mut removed = RemovedWriter::create(place, self.sources, self.facts)?;
+        let all = [parts.as_slice(), &self.against].concat();
+        let mut removed = RemovedWriter::create(place, &all, facts)?;
         let mut tally = Tally::default();
-        let parts: Vec<&dyn Part> = self.sources.iter().map(|source| source as &dyn Part).collect();
         let on_dropped = &mut |_, row: &_, fate| removed.write(row, fate);
-        let keep_going = &|| (request.keep_going)();
-        write_rows(&parts, self.ledger, &mut tally, &mut shards, keep_going, on_dropped)?;
+        let (threads, keep_going) = (request.threads, request.keep_going);
+        write_rows(parts, ledger, threads, &mut tally, &mut shards, keep_going, on_dropped)?;
         tally.funnel.prompts = totals.documents;
         tally.funnel.ended = totals.documents;
         let mut files = shards.finish()?;
         files.push(removed.finish()?);
         let mut decontamination = None;
-        if let Some(Wanted { decontaminator, .. }) = self.wanted {
-            let (file, mut report) = hits::write(place, decontaminator, self.sources, self.facts)?;
+        if let Some(wanted) = self.wanted {
+            let (file, mut report) = write_hits(place, wanted.decontaminator(), parts, facts)?;
             report.documents = totals.documents - tally.funnel.rejected.values().sum::<u64>();
             files.push(file);
             decontamination = Some(report);
@@ -249,20 +248,22 @@ fn covers(name: &str, file: &str) -> bool {
     file.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn summary_of(content: &BuildContent, totals: &FactTotals, deciding: Option<u64>) -> BuildSummary {
+fn summary_of(content: &BuildContent, decided: Option<&Decided>) -> BuildSummary {
     let RowFunnel { prompts, rejected, dropped, .. } = &content.counts;
+    let totals = decided.map_or_else(ColumnTotals::default, |decided| decided.totals.clone());
     let per_second =
         |nanos: u64| (nanos > 0).then(|| totals.documents as f64 / (nanos as f64 / 1e9));
     let deduplicates = content.spec.assembly.dedup != DedupMode::None;
-    let dedup = deciding.map(|nanos| nanos + totals.dedup_nanos).filter(|_| deduplicates);
+    let dedup = decided.map(|decided| decided.nanos + totals.dedup_nanos);
     BuildSummary {
         documents: *prompts,
         rows: content.rows,
         tokens: content.tokens,
         removed: rejected.iter().chain(dropped).map(|(why, n)| (why.clone(), *n)).collect(),
         commit: content.commit.clone(),
-        dedup_docs_per_cpu_s: dedup.and_then(per_second),
+        dedup_docs_per_cpu_s: dedup.filter(|_| deduplicates).and_then(per_second),
         decont_docs_per_cpu_s: per_second(totals.decontaminate_nanos),
+        work: decided.map_or_else(Work::default, |decided| decided.work),
     }
 }
 

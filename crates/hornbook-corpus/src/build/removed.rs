@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use hornbook_types::CorpusFile;
 use serde::Serialize;
 
-use crate::assemble::{FactFile, Fate, Part as _, Row};
+use crate::assemble::{FactFile, Fate, Part, Row};
 use crate::error::AssembleError;
 use crate::hashing::{Hashing, create};
-use crate::sources::SourceFile;
 
 /// Path of the account of dropped documents below a corpus.
 pub(crate) const REMOVED_PATH: &str = "removed.jsonl";
@@ -25,20 +24,22 @@ struct Removed<'a> {
 }
 
 /// Writes dropped documents in the order of the input.
+///
+/// Parts are those of the corpus, then those of other corpora.
 pub(super) struct RemovedWriter<'a> {
     path: PathBuf,
     out: BufWriter<Hashing<File>>,
     lines: u64,
-    sources: &'a [SourceFile],
+    parts: &'a [&'a dyn Part],
     facts: &'a [FactFile],
-    /// The first number of each source.
+    /// The first number of each part.
     starts: Vec<u64>,
 }
 
 impl<'a> RemovedWriter<'a> {
     pub(super) fn create(
         place: &Path,
-        sources: &'a [SourceFile],
+        parts: &'a [&'a dyn Part],
         facts: &'a [FactFile],
     ) -> Result<Self, AssembleError> {
         let path = place.join(REMOVED_PATH);
@@ -51,7 +52,7 @@ impl<'a> RemovedWriter<'a> {
                 Some(start)
             })
             .collect();
-        Ok(Self { path, out, lines: 0, sources, facts, starts })
+        Ok(Self { path, out, lines: 0, parts, facts, starts })
     }
 
     pub(super) fn write(&mut self, row: &Row, fate: Fate) -> Result<(), AssembleError> {
@@ -71,7 +72,7 @@ impl<'a> RemovedWriter<'a> {
         let Some(part) = after.checked_sub(1) else { return Ok(String::new()) };
         let row = number - self.starts[part];
         let own = self.facts[part].own_id(row)?;
-        Ok(own.unwrap_or_else(|| self.sources[part].default_id(row)))
+        Ok(own.unwrap_or_else(|| self.parts[part].default_id(row)))
     }
 
     pub(super) fn finish(self) -> Result<CorpusFile, AssembleError> {

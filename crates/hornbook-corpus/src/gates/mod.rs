@@ -36,7 +36,7 @@ use hornbook_types::{
 use serde_json::{Map, Value};
 
 pub use self::opening_cap::OpeningCap;
-pub(crate) use self::opening_cap::opening;
+pub(crate) use self::opening_cap::{opening, opening_key};
 use crate::words::words;
 
 /// The language that a text begins in and, of English, its Flesch-Kincaid grade; `None` where there is too

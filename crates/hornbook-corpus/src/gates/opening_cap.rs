@@ -43,8 +43,16 @@ impl OpeningCap {
 
     /// True when the next document, in the order of the corpus, may be kept; it counts only then.
     pub fn take(&mut self, text: &str) -> bool {
+        self.take_key(opening_key(text))
+    }
+
+    /// The same for a document of which only [`opening_key`] is known.
+    pub(crate) fn take_key(&mut self, key: u64) -> bool {
         self.seen += 1;
-        let Some(places) = places(text) else { return true };
+        if key == NO_OPENING {
+            return true;
+        }
+        let places = places(key);
         let count = places.iter().map(|&place| self.counters[place]).min().unwrap_or(0);
         // Exact for any share that is worth having: far below 2^53 documents.
         let allowed = ((self.share * self.seen as f64) as u64).max(FREE);
@@ -60,16 +68,24 @@ impl OpeningCap {
     }
 }
 
-/// Where an opening is counted, one place a row; `None` for a text without four words.
-fn places(text: &str) -> Option<[usize; ROWS]> {
-    let opening = opening(text)?;
+/// Key of a text without four words.
+const NO_OPENING: u64 = 0;
+
+/// A number for how a text begins, equal for texts that begin alike.
+pub(crate) fn opening_key(text: &str) -> u64 {
+    let key = |opening: String| xxh3_64_with_seed(opening.as_bytes(), 0).max(NO_OPENING + 1);
+    opening(text).map_or(NO_OPENING, key)
+}
+
+/// Where an opening is counted, one place a row.
+fn places(key: u64) -> [usize; ROWS] {
     let mut places = [0; ROWS];
     for (row, place) in places.iter_mut().enumerate() {
-        let hash = xxh3_64_with_seed(opening.as_bytes(), row as u64);
+        let hash = xxh3_64_with_seed(&key.to_le_bytes(), row as u64);
         // The remainder is below the number of columns.
         *place = row * COLUMNS + (hash % COLUMNS as u64) as usize;
     }
-    Some(places)
+    places
 }
 
 /// The first words of the first line of prose, in small letters, a space after each.

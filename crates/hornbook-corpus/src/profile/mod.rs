@@ -33,6 +33,21 @@ pub(crate) struct Profile {
     sources: Groups,
 }
 
+/// What a text alone tells, found on any thread.
+pub(crate) struct Remarks {
+    language: Option<Language>,
+    grade: Option<f64>,
+    opening: Option<String>,
+}
+
+impl Remarks {
+    /// Reads a text of the corpus.
+    pub(crate) fn of(text: &str) -> Self {
+        let (language, grade) = reading(text);
+        Self { language, grade, opening: opening(text) }
+    }
+}
+
 impl Profile {
     /// Notes that a source has a document, whatever becomes of it.
     pub(crate) fn read(&mut self, source: &str) {
@@ -42,14 +57,14 @@ impl Profile {
     }
 
     /// Notes a row of the corpus, the split that it goes to and the source that it is from.
-    pub(crate) fn keep(&mut self, split: &str, source: &str, row: &CorpusRow) {
+    pub(crate) fn keep(&mut self, split: &str, source: &str, row: &CorpusRow, remarks: Remarks) {
+        let Remarks { language, grade, opening } = remarks;
         let tokens = u64::from(row.token_length);
         self.splits.of(split).add(tokens);
         if !source.is_empty() {
             self.sources.of(source).add(tokens);
         }
         self.tokens.note(f64::from(row.token_length));
-        let (language, grade) = reading(&row.text);
         if let Some(language) = language {
             *self.languages.entry(language).or_default() += 1;
         }
@@ -59,7 +74,7 @@ impl Profile {
                 named(&mut self.audiences, &row.audience).note(grade);
             }
         }
-        self.openings.note(opening(&row.text));
+        self.openings.note(opening);
         self.note_scores(&row.scores);
     }
 
@@ -141,7 +156,8 @@ mod tests {
         for number in 0..1_000 {
             let name = format!("{number}-{}", "x".repeat(number as usize));
             profile.read(&name);
-            profile.keep("train", &name, &row(number, &name, &format!("{{\"{name}\": {number}}}")));
+            let row = row(number, &name, &format!("{{\"{name}\": {number}}}"));
+            profile.keep("train", &name, &row, Remarks::of(&row.text));
         }
         let it = profile.statistics();
         assert_eq!(it.sources.len(), GROUPS_MAX + 1);
@@ -159,7 +175,8 @@ mod tests {
         let mut profile = Profile::default();
         for scores in ["", "{}", "[1]", "{\"score\": 2, \"trimmed\": true, \"x\": \"3\"}", "{oops"]
         {
-            profile.keep("train", "", &row(1, "", scores));
+            let row = row(1, "", scores);
+            profile.keep("train", "", &row, Remarks::of(&row.text));
         }
         let it = profile.statistics();
         assert_eq!(it.scores.keys().collect::<Vec<_>>(), ["score"]);

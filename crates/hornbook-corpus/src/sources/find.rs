@@ -1,6 +1,6 @@
 //! Which files are meant by files and directories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,22 @@ pub fn find_sources(paths: &[PathBuf]) -> Result<Vec<SourceFile>, AssembleError>
         }
     }
     named(found)
+}
+
+/// The files of other corpora, which are only compared with: of rows that lie side by side in both formats,
+/// `NAME.parquet` and `NAME.jsonl.zst`, the former.
+pub(crate) fn find_references(paths: &[PathBuf]) -> Result<Vec<SourceFile>, AssembleError> {
+    let mut found = find_sources(paths)?;
+    let parquet: BTreeSet<PathBuf> = found
+        .iter()
+        .filter(|file| file.format == RecordFormat::Parquet)
+        .map(|file| file.path.with_extension(""))
+        .collect();
+    found.retain(|file| {
+        let name = file.path.to_string_lossy();
+        name.strip_suffix(".jsonl.zst").is_none_or(|stem| !parquet.contains(Path::new(stem)))
+    });
+    Ok(found)
 }
 
 /// Gives each file its label; files that would share one are called by the whole path as given.

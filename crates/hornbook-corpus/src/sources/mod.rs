@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use hornbook_records::{DocumentRow, Documents, RecordError, RecordFormat, read_documents};
 
+pub(crate) use find::find_references;
 pub use find::find_sources;
 pub(crate) use row::score_in;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hornbook_corpus::{
-    AssembleError, AssembleRequest, SeedOrigin, Segment, ShardLimits, assemble, spec_digest,
+    AssembleError, AssembleRequest, SeedOrigin, Segment, ShardLimits, Work, assemble, spec_digest,
 };
 use hornbook_db::assembly::Claimed;
 use hornbook_db::jobs::{self, Job};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::corpora_dir;
 use super::fault::Fault;
 use super::quota::Selection;
-use crate::segments::{Export, blocking, segments_dir};
+use crate::segments::{Export, blocking, segments_dir, sidecars_dir};
 use crate::shared::{Shared, until_answered};
 
 /// A corpus in scratch.
@@ -61,10 +61,11 @@ async fn write_once(
     let id = claimed.key.job_id;
     let job = until_answered(halt, || jobs::get(db, id)).await?;
     let mut spec = until_answered(halt, || jobs::spec(db, id)).await?;
+    // Rows are named after the spec that was submitted: another assembly of them finds the same segments.
+    let digest = spec_digest(&spec)?;
     if let Some(assembly) = &claimed.assembly {
         spec.assembly = assembly.clone();
     }
-    let digest = spec_digest(&spec)?;
     let is_open = || async {
         until_answered(halt, || chunks::open(db, id)).await.map(|spans| !spans.is_empty())
     };
@@ -84,7 +85,9 @@ async fn write_once(
     let surplus = selection.as_ref().map_or(0, |selection| selection.surplus);
     let run = ManifestRun { surplus, ..manifest_run(shared, &job, &spec) };
     let dir = corpora_dir(&shared.scratch).join(id.to_string());
-    let inputs = Inputs { spec, selection, segments, before, partial, seeds, models, run };
+    let sidecars = sidecars_dir(&shared.scratch, id);
+    let inputs =
+        Inputs { spec, selection, segments, sidecars, before, partial, seeds, models, run };
     let (place, halt) = (dir.clone(), halt.clone());
     let manifest = blocking(move || inputs.assemble(&place, &halt)).await??;
     Ok(Written { dir, manifest })
@@ -95,6 +98,7 @@ struct Inputs {
     spec: PinnedJobSpec,
     selection: Option<Selection>,
     segments: Vec<Segment>,
+    sidecars: PathBuf,
     before: RowFunnel,
     partial: bool,
     seeds: SeedOrigin,
@@ -123,8 +127,14 @@ impl Inputs {
             limits: ShardLimits::default(),
             keep_going: &|| !halt.is_cancelled(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            sidecars: &self.sidecars,
+            benchmarks: None,
+            against: &[],
         };
-        Ok(assemble(&request, dir)?)
+        let assembled = assemble(&request, dir)?;
+        let Work { documents_reused, read, .. } = assembled.work;
+        tracing::debug!(documents_reused, read, "documents were examined");
+        Ok(assembled.manifest)
     }
 }
 

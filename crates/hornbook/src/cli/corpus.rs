@@ -26,6 +26,9 @@ pub(crate) struct Build {
     /// Benchmarks to keep out, JSON lines of {"benchmark", "item_id", "text"}; may be repeated
     #[arg(long, value_name = "FILE.jsonl", num_args = 1..)]
     pub(crate) benchmark: Vec<PathBuf>,
+    /// Other corpora, or files of documents: what is a duplicate of one of theirs goes; may be repeated
+    #[arg(long, value_name = "FILE|DIR", num_args = 1..)]
+    pub(crate) against: Vec<PathBuf>,
     /// A job's 'assembly' as JSON, or {"name", "gates", "assembly"}; flags come before it
     #[arg(long, value_name = "SPEC.json")]
     pub(crate) spec: Option<PathBuf>,

@@ -52,6 +52,7 @@ fn run_here(arguments: &Build, stop: &AtomicBool, as_json: bool) -> Outcome {
         name: name.as_deref().unwrap_or(NAME),
         sources: &arguments.source,
         benchmarks: &arguments.benchmark,
+        against: &arguments.against,
         assembly,
         gates,
         licenses,

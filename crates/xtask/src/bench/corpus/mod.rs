@@ -1,5 +1,6 @@
 //! `cargo xtask bench corpus`: what making a corpus costs and how right it is, on documents with planted truth.
 
+mod assembly;
 mod decontaminate;
 mod near;
 mod near_peers;
@@ -12,8 +13,9 @@ use crate::ambient::Ambient;
 /// Runs what the first word names.
 pub(crate) fn run(arguments: &[String], ambient: &Ambient) -> Outcome {
     match arguments.split_first() {
+        Some((what, rest)) if what == "assembly" => assembly::run(rest, ambient),
         Some((what, rest)) if what == "decontaminate" => decontaminate::run(rest, ambient),
         Some((what, rest)) if what == "near" => near::run(rest, ambient),
-        _ => Err("needs 'decontaminate' or 'near'; try 'cargo xtask help'".to_owned()),
+        _ => Err("needs 'assembly', 'decontaminate' or 'near'; try 'cargo xtask help'".to_owned()),
     }
 }

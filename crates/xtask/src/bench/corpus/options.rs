@@ -16,6 +16,8 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// Whether what takes long is measured too.
     pub(crate) full: bool,
+    /// Documents of what takes long, instead of the benchmark's own number.
+    pub(crate) many: Option<u64>,
     /// Whether others' programs are installed and measured too.
     pub(crate) peers: bool,
     /// Where everything measured is written as JSON.
@@ -35,6 +37,7 @@ impl Options {
             repetitions: REPETITIONS,
             quick: false,
             full: false,
+            many: None,
             peers: false,
             json: None,
             markdown: false,
@@ -53,6 +56,11 @@ impl Options {
                 }
                 "--quick" => options.quick = true,
                 "--full" => options.full = true,
+                "--many" => {
+                    let text = value()?;
+                    let number = text.parse().map_err(|_| format!("{name} cannot be '{text}'"))?;
+                    options.many = Some(number);
+                }
                 "--peers" => options.peers = true,
                 "--json" => options.json = Some(PathBuf::from(value()?)),
                 "--markdown" => options.markdown = true,
@@ -92,6 +100,7 @@ mod tests {
             ("--repetitions 0", "--repetitions"),
             ("--repetitions many", "many"),
             ("--json", "--json"),
+            ("--many few", "few"),
             ("--quick --check", "--quick"),
             ("--fast", "--fast"),
         ] {

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use hornbook_types::CorpusFile;
 
-use crate::assemble::{FactFile, Part as _};
+use super::fact_file::FactFile;
+use super::part::Part;
 use crate::decontaminate::{DecontaminationReport, Decontaminator, Hit, HitLine};
 use crate::error::AssembleError;
 use crate::hashing::create;
-use crate::sources::SourceFile;
 
 /// Path of the list of hits below a corpus.
 const HITS_PATH: &str = "decontamination.jsonl";
@@ -18,10 +18,10 @@ const HITS_PATH: &str = "decontamination.jsonl";
 /// Writes every hit of every document in the order of the input, and counts them.
 ///
 /// Documents that went for another reason are in it too; those that a gate refused were not searched.
-pub(super) fn write(
+pub(crate) fn write_hits(
     place: &Path,
     decontaminator: &Decontaminator,
-    sources: &[SourceFile],
+    parts: &[&dyn Part],
     facts: &[FactFile],
 ) -> Result<(CorpusFile, DecontaminationReport), AssembleError> {
     let path = place.join(HITS_PATH);
@@ -29,12 +29,12 @@ pub(super) fn write(
     let mut report = decontaminator.report(&decontaminator.counts());
     let mut items: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut lines = 0;
-    for (source, file) in sources.iter().zip(facts) {
+    for (part, file) in parts.iter().zip(facts) {
         for line in file.hits()?.lines() {
             let line = line.map_err(AssembleError::io(&path))?;
             let (row, hits): (u64, Vec<Hit>) = serde_json::from_str(&line)
                 .map_err(|error| AssembleError::Row(error.to_string()))?;
-            let id = file.own_id(row)?.unwrap_or_else(|| source.default_id(row));
+            let id = file.own_id(row)?.unwrap_or_else(|| part.default_id(row));
             report.documents_hit += 1;
             let names: BTreeSet<&str> = hits.iter().map(|hit| &*hit.benchmark).collect();
             for name in names {
