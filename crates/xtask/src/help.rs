@@ -24,6 +24,9 @@ usage: cargo xtask VERB
                            --rows cpu,rate-64,rate-512,memory,first,limit,kill --repetitions 3 --release
                            --quick (small sizes: a look, no proof), --json FILE,
                            --markdown (write the table into docs/PERFORMANCE.md), --check
+  bench corpus assembly [OPTIONS] measure a whole assembly, from gates to Parquet, killed too: --repetitions 3
+                           --full (2,000,000 documents too), --many N (so many instead), --quick,
+                           --release, --json FILE, --markdown, --check
   bench corpus near [OPTIONS] measure near deduplication on documents with planted truth: --repetitions 3
                            --full (2,000,000 documents too: 10 GB of disk), --peers (install and measure
                            others), --quick, --release, --json FILE, --markdown, --check
