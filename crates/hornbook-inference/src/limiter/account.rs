@@ -51,12 +51,20 @@ impl Account {
         self.cells
     }
 
-    /// Enters cells that are sent at `slot`, which is never before the newest one.
-    pub(super) fn enter(&mut self, slot: u64, cells: u64) {
+    /// Enters cells that are sent at `slot`; gives the slot in which they stand.
+    ///
+    /// That is a later one where somebody who looked at the clock a little later came first.
+    pub(super) fn enter(&mut self, slot: u64, cells: u64) -> u64 {
         self.cells = self.cells.saturating_add(cells);
         match self.slots.back_mut() {
-            Some((newest, spent)) if *newest >= slot => *spent = spent.saturating_add(cells),
-            _ => self.slots.push_back((slot, cells)),
+            Some((newest, spent)) if *newest >= slot => {
+                *spent = spent.saturating_add(cells);
+                *newest
+            }
+            _ => {
+                self.slots.push_back((slot, cells));
+                slot
+            }
         }
     }
 
@@ -77,5 +85,24 @@ impl Account {
             self.slots.pop_front();
             self.cells = self.cells.saturating_sub(spent);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_late_is_corrected_where_it_stands() {
+        let mut account = Account::default();
+        account.enter(7, 1);
+        account.enter(8, 1);
+        // Its sender looked at the clock before the others did.
+        let slot = account.enter(7, 100);
+        account.correct(slot, 100, 10);
+        let left = |slot: u64| Duration::from_millis((slot + WINDOW_SLOTS) * SLOT_MILLIS);
+        assert_eq!(account.cells(left(6)), 12);
+        assert_eq!(account.cells(left(7)), 11, "of the first slot there was one");
+        assert_eq!(account.cells(left(8)), 0);
     }
 }

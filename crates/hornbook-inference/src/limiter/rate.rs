@@ -84,9 +84,7 @@ impl Rate {
         if let Some(bucket) = &mut self.bucket {
             bucket.take(cells);
         }
-        let slot = slot_of(now);
-        self.account.enter(slot, cells);
-        Charge { slot, cells }
+        Charge { slot: self.account.enter(slot_of(now), cells), cells }
     }
 
     /// The request leaves only now, maybe with other `cells`: windows count from the moment of sending.
@@ -98,8 +96,7 @@ impl Rate {
         }
         self.give(charge.cells, cells);
         self.account.correct(charge.slot, charge.cells, 0);
-        self.account.enter(slot, cells);
-        *charge = Charge { slot, cells };
+        *charge = Charge { slot: self.account.enter(slot, cells), cells };
     }
 
     /// Puts what was used in the place of what was charged.
