@@ -238,6 +238,20 @@ pub trait Backend: Send + Sync {
         })
     }
 
+    /// As [`complete_admitted`](Self::complete_admitted), and begins no further attempt once
+    /// `no_more` is cancelled: what is under way then goes on to its end, and a prompt that would
+    /// have to be sent again comes back as `Unavailable`.
+    fn complete_until(
+        &self,
+        request: CompletionRequest,
+        admission: Admission,
+        no_more: CancellationToken,
+    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        // Whoever makes one attempt has nothing to leave out.
+        let _ = no_more;
+        self.complete_admitted(request, admission)
+    }
+
     /// What admits requests to this backend; `None` where it takes what [`slots`](Self::slots)
     /// says and needs no more care.
     fn limiter(&self) -> Option<Arc<Limiter>> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use hornbook_types::Usage;
+use tokio_util::sync::CancellationToken;
 
 use crate::backend::sum;
 use crate::limited::{estimate_tokens, is_never_sent};
@@ -27,11 +28,12 @@ impl<B: Backend> Retrying<B> {
     }
 
     /// Only the first attempt may come with an admission; the others queue for one of their own,
-    /// and hold none while they wait.
+    /// and hold none while they wait. None begins once `no_more` is cancelled.
     async fn attempts(
         &self,
         request: CompletionRequest,
         mut admission: Option<Admission>,
+        no_more: CancellationToken,
     ) -> Result<Completion, CompletionError> {
         let mut attempt = 1;
         let mut wasted = Usage::default();
@@ -51,9 +53,13 @@ impl<B: Backend> Retrying<B> {
             if !is_retried(error.error.class) || attempt >= self.policy.attempts {
                 return Err(self.last(error, attempt).paid(wasted));
             }
-            admission = match self.next_admission(&request, &error, attempt).await {
+            admission = match self.next_admission(&request, &error, attempt, &no_more).await {
                 Ok(Next::Attempt(admission)) => admission,
-                Ok(Next::PutBack) => return Err(self.last(error, attempt).paid(wasted)),
+                Ok(Next::PutBack) => {
+                    let class = ErrorClass::Unavailable;
+                    let error = CompletionError { class, ..self.last(error, attempt) };
+                    return Err(error.paid(wasted));
+                }
                 Err(cancelled) => return Err(cancelled.paid(wasted)),
             };
             attempt += 1;
@@ -75,20 +81,26 @@ impl<B: Backend> Retrying<B> {
         error
     }
 
-    /// Backs off and queues, unless it turns out meanwhile that the endpoint is not worth waiting
-    /// for: another one may take the prompt at once.
+    /// Backs off and queues, unless it turns out meanwhile that nothing more is to be sent, or that
+    /// the endpoint is not worth waiting for: another one may take the prompt at once.
     async fn next_admission(
         &self,
         request: &CompletionRequest,
         failure: &Failure,
         attempt: u32,
+        no_more: &CancellationToken,
     ) -> Result<Next, CompletionError> {
         if self.is_long(failure) {
             return Ok(Next::PutBack);
         }
         let Some(limiter) = self.inner.limiter() else {
-            self.back_off(request, &failure.error, attempt).await?;
-            return Ok(Next::Attempt(None));
+            return tokio::select! {
+                biased;
+                () = no_more.cancelled() => Ok(Next::PutBack),
+                waited = self.back_off(request, &failure.error, attempt) => {
+                    waited.map(|()| Next::Attempt(None))
+                }
+            };
         };
         let admitted = async {
             self.back_off(request, &failure.error, attempt).await?;
@@ -97,6 +109,7 @@ impl<B: Backend> Retrying<B> {
         tokio::select! {
             biased;
             () = request.cancel.cancelled() => Err(cancelled()),
+            () = no_more.cancelled() => Ok(Next::PutBack),
             () = limiter.in_trouble(|trouble| failure.is_put_back(trouble)) => Ok(Next::PutBack),
             admission = admitted => Ok(Next::Attempt(Some(admission?))),
         }
@@ -181,7 +194,7 @@ impl<B: Backend> Backend for Retrying<B> {
                 },
                 None => None,
             };
-            self.attempts(request, admission).await
+            self.attempts(request, admission, CancellationToken::new()).await
         })
     }
 
@@ -190,7 +203,16 @@ impl<B: Backend> Backend for Retrying<B> {
         request: CompletionRequest,
         admission: Admission,
     ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
-        Box::pin(self.attempts(request, Some(admission)))
+        self.complete_until(request, admission, CancellationToken::new())
+    }
+
+    fn complete_until(
+        &self,
+        request: CompletionRequest,
+        admission: Admission,
+        no_more: CancellationToken,
+    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        Box::pin(self.attempts(request, Some(admission), no_more))
     }
 
     fn limiter(&self) -> Option<Arc<Limiter>> {

@@ -99,8 +99,13 @@ impl BatchBackend {
         Ok(Self { shared, options, retry, _closes: closed.drop_guard() })
     }
 
-    /// Asks as often as it takes, or as it may: what costs nothing is no attempt.
-    async fn attempts(&self, request: &CompletionRequest) -> Result<Completion, CompletionError> {
+    /// Asks as often as it takes, or as it may: what costs nothing is no attempt. Once `no_more` is
+    /// cancelled, nothing is asked again.
+    async fn attempts(
+        &self,
+        request: &CompletionRequest,
+        no_more: &CancellationToken,
+    ) -> Result<Completion, CompletionError> {
         let messages = conversation(request, &self.options)?;
         let _room = self.shared.room.take(&self.shared.limiter, request.input.bytes());
         let mut passed = Vec::new();
@@ -117,6 +122,10 @@ impl BatchBackend {
             if passed.len() > limits::PASSED_MAX {
                 passed.remove(0);
             }
+            if no_more.is_cancelled() && (is_free || is_retried(error.class)) {
+                let class = ErrorClass::Unavailable;
+                return Err(CompletionError { class, ..error }.paid(wasted));
+            }
             if is_free {
                 continue;
             }
@@ -131,7 +140,14 @@ impl BatchBackend {
                 return Err(error);
             }
             let draw = self.shared.ambient.draw();
-            self.shared.pause(self.retry.wait(attempt, error.retry_after, draw)).await;
+            tokio::select! {
+                biased;
+                () = no_more.cancelled() => {
+                    let class = ErrorClass::Unavailable;
+                    return Err(CompletionError { class, ..error }.paid(wasted));
+                }
+                () = self.shared.pause(self.retry.wait(attempt, error.retry_after, draw)) => {}
+            }
             attempt += 1;
         }
     }
@@ -186,12 +202,21 @@ impl Backend for BatchBackend {
         request: CompletionRequest,
         admission: Admission,
     ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        self.complete_until(request, admission, CancellationToken::new())
+    }
+
+    fn complete_until(
+        &self,
+        request: CompletionRequest,
+        admission: Admission,
+        no_more: CancellationToken,
+    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
         Box::pin(async move {
             let _admission = admission;
             tokio::select! {
                 biased;
                 () = request.cancel.cancelled() => Err(cancelled()),
-                answer = self.attempts(&request) => answer,
+                answer = self.attempts(&request, &no_more) => answer,
             }
         })
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use hornbook_types::{EndpointKind, EndpointLimits, EndpointSpec};
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use crate::http::Client;
 use crate::preset::{self, Preset};
@@ -162,6 +163,15 @@ impl Backend for OpenAiBackend {
         admission: Admission,
     ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
         self.layers.complete_admitted(request, admission)
+    }
+
+    fn complete_until(
+        &self,
+        request: CompletionRequest,
+        admission: Admission,
+        no_more: CancellationToken,
+    ) -> BoxFuture<'_, Result<Completion, CompletionError>> {
+        self.layers.complete_until(request, admission, no_more)
     }
 
     fn limiter(&self) -> Option<Arc<Limiter>> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hornbook_inference::{Backend, ErrorClass, Secret};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::batch_mock::{BatchMock, End};
 use crate::batch_support::{MemoryJournal, all_answered, ask, backend, quick};
@@ -60,6 +61,18 @@ async fn what_a_batch_answered_before_it_ended_is_kept() {
         all_answered(&ask(&backend, 20).await);
         assert_eq!(mock.sizes(), [20, 8], "only the rest is asked again");
     }
+}
+
+#[tokio::test]
+async fn nothing_goes_into_another_batch_when_no_more_is_to_be_sent() {
+    let mock = BatchMock::start(KEY, vec![End::Expired { answered: 0 }, End::Completed]).await;
+    let backend = backend(quick(mock.base_url()), &Arc::default());
+    let no_more = CancellationToken::new();
+    no_more.cancel();
+    let admission = backend.limiter().unwrap().admit(0).await;
+    let error = backend.complete_until(request("once"), admission, no_more).await.unwrap_err();
+    assert_eq!((error.class, error.code), (ErrorClass::Unavailable, "batch_expired"));
+    assert_eq!(mock.sizes(), [1]);
 }
 
 #[tokio::test]

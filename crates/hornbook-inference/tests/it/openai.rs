@@ -7,6 +7,7 @@ use hornbook_inference::{Backend, Completion, CompletionError, ErrorClass};
 use hornbook_types::{EndpointLimits, FinishReason};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
 
 type Outcome = Result<Completion, CompletionError>;
 
@@ -269,6 +270,18 @@ async fn no_prompt_waits_for_an_hour_and_the_endpoint_is_left_alone_for_it() {
         let waited = now.lock().unwrap().as_secs();
         assert!((held_seconds..=held_seconds + 1).contains(&waited), "{status} {waited}");
     }
+}
+
+#[tokio::test]
+async fn a_prompt_of_which_no_more_is_to_be_sent_is_put_back() {
+    let server = Server::start(vec![http(500, &[], "")]).await;
+    let backend = backend(config(server.base_url()), NotingTimer::default());
+    let no_more = CancellationToken::new();
+    no_more.cancel();
+    let admission = backend.limiter().unwrap().admit(1).await;
+    let error = backend.complete_until(request("x"), admission, no_more).await.unwrap_err();
+    assert_eq!((error.class, error.code), (ErrorClass::Unavailable, "http_500"));
+    assert_eq!(server.seen().len(), 1, "what was admitted is sent, and that is all");
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ pub(crate) struct Chunk {
     pub(crate) given_up: CancellationToken,
     /// Cancelled when the job or the chunk is: ends local sequences at once.
     pub(crate) job_cancelled: CancellationToken,
+    /// Cancelled once nothing more of it is to be sent: neither a prompt nor one for another time.
+    pub(crate) cleared: CancellationToken,
     /// Finished documents that are not stored yet.
     pub(crate) group: Group,
     book: Mutex<Book>,
@@ -77,6 +79,7 @@ impl Chunk {
             quota,
             job_cancelled: given_up.child_token(),
             given_up,
+            cleared: CancellationToken::new(),
             group: Group::default(),
             book: Mutex::new(Book { unsent: todo.into(), ..Book::default() }),
         }
@@ -238,6 +241,8 @@ impl Chunk {
         book.left_over += (book.unsent.len() + book.ready.len()) as u64;
         book.unsent.clear();
         book.ready = Ready::default();
+        drop(book);
+        self.cleared.cancel();
     }
 
     /// Notes stored documents that were accepted, and drops prompts that are needless by them.

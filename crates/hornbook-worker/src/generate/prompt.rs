@@ -105,8 +105,8 @@ async fn outcome(task: &Task, prompt: Prompt, admission: Admission) -> Outcome {
     let sent = Instant::now();
     let answered_before = live.answered();
     // The lease is looked at before every step, so that nothing is sent after its end: neither now nor
-    // as a further attempt.
-    let exchange = live.backend.complete_admitted(request, admission);
+    // as a further attempt. Of a job that is paused, nothing is tried again either.
+    let exchange = live.backend.complete_until(request, admission, chunk.cleared.clone());
     let Some(answered) = chunk.held.during(exchange).await else { return Outcome::Dropped };
     let latency_ms = u32::try_from(sent.elapsed().as_millis()).unwrap_or(u32::MAX);
     let mut document = match answered {

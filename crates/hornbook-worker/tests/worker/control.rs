@@ -1,11 +1,14 @@
 //! What users ask of a job under way, and what an operator asks of a worker.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hornbook_db::jobs;
+use hornbook_inference::ErrorClass;
 use hornbook_types::JobState;
 
-use crate::endpoint::Scripted;
+use crate::endpoint::{Scripted, story};
 use crate::house::{House, every_seq, spec, until};
 
 const DRAIN: Duration = Duration::from_secs(5);
@@ -33,6 +36,37 @@ async fn pausing_stops_sending_and_keeps_what_is_in_flight() {
     worker.shutdown(DRAIN).await;
     assert_eq!(house.seqs(job).await, every_seq(40));
     assert_eq!(scripted.requests(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_paused_job_nothing_is_tried_again() {
+    let is_up = Arc::new(AtomicBool::new(false));
+    let looked = Arc::clone(&is_up);
+    let scripted = Scripted::new(4, move |request| match looked.load(Ordering::SeqCst) {
+        true => Ok(story(request.input.last())),
+        false => Err((ErrorClass::Transient, "http_500")),
+    });
+    let mut house = House::new(&[("remote", &scripted)]).await;
+    house.is_limited = true;
+    scripted.hold();
+    let job = house.submit(&spec(40, &["remote"])).await;
+    let worker = house.worker("a").await;
+    scripted.until_waiting(4).await;
+    jobs::pause(&house.db, job).await.unwrap();
+    house.until_heard().await;
+    scripted.release();
+    let paused = until("the leases to end", async || {
+        let job = house.job(job).await;
+        (job.counts.running == 0).then_some(job)
+    })
+    .await;
+    assert_eq!((paused.state, paused.counts.ended()), (JobState::Paused, 0), "none has failed");
+    assert_eq!(scripted.requests(), 4);
+    is_up.store(true, Ordering::SeqCst);
+    jobs::resume(&house.db, job).await.unwrap();
+    house.until(job, JobState::Succeeded).await;
+    worker.shutdown(DRAIN).await;
+    assert_eq!((house.seqs(job).await, scripted.requests()), (every_seq(40), 44));
 }
 
 #[tokio::test(flavor = "multi_thread")]
