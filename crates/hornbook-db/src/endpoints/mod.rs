@@ -18,7 +18,7 @@ use crate::DbError;
 use crate::convert::name;
 
 pub use put::{Secret, delete, ensure_local, put};
-pub use read::{get, gone, list, secret};
+pub use read::{get, gone, list, open};
 pub use state::{note_model, noted_model, pause, resume, set_state};
 
 /// A stored endpoint, without its key.

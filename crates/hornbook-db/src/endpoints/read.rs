@@ -44,13 +44,27 @@ pub async fn gone(db: &Db, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     Ok(gone)
 }
 
-/// The endpoint's key in the clear, for the client that sends it and for nothing else.
-pub async fn secret(db: &Db, name: &Slug) -> Result<Option<String>, DbError> {
-    let (id, sealed): (Uuid, Option<Vec<u8>>) =
-        sqlx::query_as("SELECT id, secret FROM endpoints WHERE name = $1")
-            .bind(name.as_str())
-            .fetch_optional(db.pool())
-            .await?
-            .ok_or(DbError::NotFound("endpoint"))?;
-    sealed.map(|sealed| db.secret_key()?.open(id, &sealed)).transpose()
+/// The endpoint and its key in the clear, for the client that sends it and for nothing else.
+///
+/// Both are of one moment: an edit must not come between address and key, or a new key would go to
+/// the server that the endpoint had before.
+pub async fn open(db: &Db, name: &Slug) -> Result<(Endpoint, Option<String>), DbError> {
+    let Sealed { row, secret } = sqlx::query_as(AssertSqlSafe(format!(
+        "SELECT {COLUMNS}, secret FROM endpoints WHERE name = $1"
+    )))
+    .bind(name.as_str())
+    .fetch_optional(db.pool())
+    .await?
+    .ok_or(DbError::NotFound("endpoint"))?;
+    let endpoint = row.into_endpoint()?;
+    let secret = secret.map(|sealed| db.secret_key()?.open(endpoint.id, &sealed)).transpose()?;
+    Ok((endpoint, secret))
+}
+
+/// An endpoint with its sealed key.
+#[derive(sqlx::FromRow)]
+struct Sealed {
+    #[sqlx(flatten)]
+    row: Row,
+    secret: Option<Vec<u8>>,
 }

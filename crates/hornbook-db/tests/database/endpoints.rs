@@ -1,5 +1,7 @@
 //! Endpoints: keys stay sealed, and with the server that they were given for.
 
+use std::collections::BTreeSet;
+
 use hornbook_db::endpoints::{self, ModelFile, Secret};
 use hornbook_db::{Conflict, DbError, SecretKey, jobs};
 use hornbook_types::{EndpointKind, EndpointSpec, EndpointState, LOCAL_ENDPOINT};
@@ -30,7 +32,8 @@ async fn a_key_goes_with_its_server_and_is_never_shown() {
         endpoints::put(&db, &name, &openai("https://one.example/v1"), set.clone()).await.unwrap();
     assert!(created && made.has_secret);
     assert!(!format!("{made:?}").contains("sk-"));
-    assert_eq!(endpoints::secret(&db, &name).await.unwrap().as_deref(), Some("sk-very-secret"));
+    let (opened, key) = endpoints::open(&db, &name).await.unwrap();
+    assert_eq!((opened, key.as_deref()), (made.clone(), Some("sk-very-secret")));
     let stored: Vec<u8> =
         sqlx::query_scalar("SELECT secret FROM endpoints").fetch_one(&test.raw).await.unwrap();
     assert!(!stored.windows(4).any(|window| window == b"very"), "sealed");
@@ -45,7 +48,7 @@ async fn a_key_goes_with_its_server_and_is_never_shown() {
         endpoints::put(&db, &name, &openai("https://one.example/v1"), set.clone()).await.unwrap();
         let (cleared, _) = endpoints::put(&db, &name, &openai(moved), Secret::Keep).await.unwrap();
         assert!(!cleared.has_secret, "{moved}");
-        assert_eq!(endpoints::secret(&db, &name).await.unwrap(), None);
+        assert_eq!(endpoints::open(&db, &name).await.unwrap().1, None);
     }
     let again = openai("https://three.example/v1");
     let (resent, _) = endpoints::put(&db, &name, &again, set.clone()).await.unwrap();
@@ -63,9 +66,41 @@ async fn a_key_goes_with_its_server_and_is_never_shown() {
           WHERE name = 'thief'",
     )
     .await;
-    assert!(matches!(endpoints::secret(&db, &slug("thief")).await, Err(DbError::Other(_))));
+    assert!(matches!(endpoints::open(&db, &slug("thief")).await, Err(DbError::Other(_))));
     // Without the key of this installation nothing opens at all.
-    assert!(endpoints::secret(&test.db, &name).await.is_err());
+    assert!(endpoints::open(&test.db, &name).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_opened_with_the_address_that_it_was_given_for() {
+    let test = TestDb::new().await;
+    let db = test.db.clone().with_secret_key(SecretKey::from_bytes([9; 32]));
+    let name = slug("remote");
+    let put = async |number: u32| {
+        let spec = openai(&format!("https://{number}.example/v1"));
+        let key = Secret::Set(format!("sk-for-{number}"));
+        endpoints::put(&db, &name, &spec, key).await.unwrap();
+    };
+    put(0).await;
+    let edits = async {
+        for number in 1..=50 {
+            put(number).await;
+        }
+    };
+    let opens = async {
+        let mut seen = BTreeSet::new();
+        loop {
+            let (endpoint, key) = endpoints::open(&db, &name).await.unwrap();
+            let key = key.unwrap();
+            let number = key.strip_prefix("sk-for-").unwrap();
+            assert_eq!(endpoint.spec.base_url, format!("https://{number}.example/v1"));
+            seen.insert(key);
+            if seen.len() > 5 && seen.contains("sk-for-50") {
+                return;
+            }
+        }
+    };
+    tokio::join!(edits, opens);
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hornbook_db::{Db, DbError, endpoints};
+use hornbook_db::endpoints::{self, Endpoint};
+use hornbook_db::{Db, DbError};
 use hornbook_inference::http::{Client, GuardPolicy};
 use hornbook_inference::{
     Ambient, BatchBackend, LimiterFigures, OpenAiBackend, OpenAiConfig, Secret, SharedBackend,
@@ -92,16 +93,18 @@ impl Backends {
                 endpoint.message.unwrap_or_else(|| "not in this process".to_owned())
             });
         }
-        let is_batch = endpoint.spec.kind == EndpointKind::OpenaiBatch;
+        let is_batch = |endpoint: &Endpoint| endpoint.spec.kind == EndpointKind::OpenaiBatch;
         // What is made for a trial of a batch endpoint is not what jobs go on with.
-        let is_kept = has_time || !is_batch;
+        let is_kept = |endpoint: &Endpoint| has_time || !is_batch(endpoint);
         if let Some(made) = self.lock().get(&endpoint.id)
-            && is_kept
+            && is_kept(&endpoint)
             && made.revision == endpoint.revision
         {
             return Ok(Arc::clone(&made.backend));
         }
-        let secret = answered(|| endpoints::secret(&self.db, name)).await?;
+        // Read again, with the key that belongs to it: it may have been edited meanwhile.
+        let (endpoint, secret) = answered(|| endpoints::open(&self.db, name)).await?;
+        let (is_batch, is_kept) = (is_batch(&endpoint), is_kept(&endpoint));
         let config = OpenAiConfig::from_spec(&endpoint.spec, secret.map(Secret::new));
         let (client, ambient) = (self.client.clone(), self.ambient.clone());
         let made: Result<SharedBackend, _> = if is_batch && has_time {
