@@ -81,7 +81,7 @@ impl House {
     }
 }
 
-/// A job of so many prompts for the mock: the three lines of the quickstart, every gate at its default.
+/// A job of so many prompts for the mock: three lines of the catalog, every gate at its default.
 pub(crate) fn job(prompts: u64) -> Value {
     json!({
         "name": format!("{prompts} prompts"),
