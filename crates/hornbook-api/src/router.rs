@@ -22,6 +22,7 @@ fn quick() -> OpenApiRouter<AppState> {
         .merge(v1::endpoints::routes())
         .merge(v1::jobs::routes())
         .merge(v1::corpus::routes())
+        .merge(v1::corpora::routes())
         .merge(v1::keys::routes())
 }
 
@@ -30,6 +31,7 @@ fn creating() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(v1::jobs::creating())
         .merge(v1::corpus::creating())
+        .merge(v1::corpora::creating())
         .merge(v1::keys::creating())
 }
 

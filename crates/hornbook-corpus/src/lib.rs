@@ -22,6 +22,7 @@ mod segment;
 mod sentence;
 mod shards;
 mod sources;
+mod stage;
 mod words;
 
 pub use assemble::{
@@ -40,3 +41,4 @@ pub use row::{corpus_row, row_id};
 pub use segment::{Segment, SegmentWriter};
 pub use shards::ShardLimits;
 pub use sources::{SourceFile, find_sources};
+pub use stage::stage_segment;

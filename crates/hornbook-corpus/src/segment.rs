@@ -73,6 +73,11 @@ impl Segment {
         Ok(same.then_some(Self { path, lo, hi, rows: sidecar.rows }))
     }
 
+    /// Where its documents lie.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn damaged(&self, message: impl ToString) -> AssembleError {
         AssembleError::Segment { path: self.path.clone(), message: message.to_string() }
     }

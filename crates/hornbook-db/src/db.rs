@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "benchmarks_and_imports",
         include_str!("../../../migrations/0011_benchmarks_and_imports.sql"),
     ),
+    (12, "mixed_corpora", include_str!("../../../migrations/0012_mixed_corpora.sql")),
 ];
 
 /// A pool of connections to the database, and the key that endpoint secrets are sealed with.

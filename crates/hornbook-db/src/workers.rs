@@ -49,7 +49,17 @@ pub async fn register(db: &Db, id: Uuid, name: &str) -> Result<u64, DbError> {
         .execute(&mut *tx)
         .await?
         .rows_affected();
-        chunks + assemblies
+        let mixed = sqlx::query(
+            "UPDATE mixed_corpora SET assembly_expires_at = clock_timestamp() - interval '1 second'
+              WHERE assembly_token IS NOT NULL AND assembly_expires_at > clock_timestamp()
+                AND assembly_owner IN (SELECT id FROM workers WHERE name = $1 AND id <> $2)",
+        )
+        .bind(name)
+        .bind(id)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        chunks + assemblies + mixed
     };
     end_predecessors_shares(&mut tx, id, name).await?;
     sqlx::query(

@@ -22,6 +22,7 @@ mod license;
 pub mod limits;
 mod mix;
 mod mix_preset;
+mod mixed;
 mod planner;
 mod response_format;
 mod sampling;
@@ -56,6 +57,7 @@ pub use mix::{
     MixSpec, SourceKind,
 };
 pub use mix_preset::MixPreset;
+pub use mixed::{CorpusSpec, CorpusState, MixedContent, MixedManifest, MixedRun, source_name};
 pub use planner::{Plan, PlanAvailable, PlanGoal, PlanRequest, PlanRow, plan};
 pub use response_format::{NamedSchema, ResponseFormat};
 pub use sampling::{JobSeed, Sampling};

@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
+use hornbook_db::corpora::mixed;
 use hornbook_db::jobs::{self, Purge};
 use hornbook_db::{DbError, janitor};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::assemble::{delete_below, job_prefix};
+use crate::assemble::{delete_below, ids_in, job_prefix};
 use crate::limits::{JANITOR_INTERVAL, JANITOR_REST};
 use crate::segments::segments_dir;
 use crate::shared::Shared;
@@ -48,7 +49,23 @@ async fn sweep(shared: &Shared, stop: &CancellationToken) -> Result<(), SweepErr
         let Some(purge) = jobs::next_purge(&shared.db).await? else { break };
         remove(shared, &purge, stop).await?;
     }
+    while !stop.is_cancelled() {
+        let Some(id) = mixed::next_purge(&shared.db).await? else { break };
+        remove_mixed(shared, id).await?;
+    }
     forget_segments(shared).await
+}
+
+/// Removes a deleted mixed corpus: files first, because rows are what finds them.
+async fn remove_mixed(shared: &Shared, id: Uuid) -> Result<(), SweepError> {
+    delete_below(&shared.store, &job_prefix(id)).await?;
+    match mixed::finish_purge(&shared.db, id).await {
+        Ok(()) => tracing::info!(corpus = %id, "mixed corpus removed"),
+        // Another janitor was faster.
+        Err(DbError::NotFound(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 /// Removes a deleted job: files first, because rows are what finds them.
@@ -78,16 +95,7 @@ async fn remove(
 
 /// Removes segments in this worker's scratch whose job was removed by any worker.
 async fn forget_segments(shared: &Shared) -> Result<(), SweepError> {
-    let mut entries = match tokio::fs::read_dir(shared.scratch.join("segments")).await {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    while let Some(entry) = entries.next_entry().await? {
-        let Some(job) = entry.file_name().to_str().and_then(|name| name.parse::<Uuid>().ok())
-        else {
-            continue;
-        };
+    for job in ids_in(&shared.scratch.join("segments")).await? {
         if let Err(DbError::NotFound(_)) = jobs::state(&shared.db, job).await {
             tokio::fs::remove_dir_all(segments_dir(&shared.scratch, job)).await?;
         }

@@ -52,12 +52,11 @@ async fn run(cli: Cli, environment: Environment) -> Outcome {
         Command::Job(command) => {
             commands::job::run(command, &client(&global, &environment)?, global.json).await
         }
-        Command::Corpus(Corpus::Pull { job, out }) => {
-            let client = client(&global, &environment)?;
-            commands::corpus::pull::run(&client, &job, &out, global.json).await
-        }
         Command::Corpus(Corpus::Build(arguments)) => {
             commands::corpus::build::run(arguments, global.json).await
+        }
+        Command::Corpus(command) => {
+            commands::corpus::run(command, &client(&global, &environment)?, global.json).await
         }
         Command::Template(command) => {
             commands::template::run(command, &client(&global, &environment)?, global.json).await

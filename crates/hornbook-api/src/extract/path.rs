@@ -22,6 +22,11 @@ pub(crate) fn job_id(text: &str) -> Result<Uuid, Problem> {
     text.parse().map_err(|_| Problem::not_found(format!("job '{}'", printable(text))))
 }
 
+/// The id of a mixed corpus; a bad one does not exist.
+pub(crate) fn corpus_id(text: &str) -> Result<Uuid, Problem> {
+    text.parse().map_err(|_| Problem::not_found(format!("corpus '{}'", printable(text))))
+}
+
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(100).collect()
 }

@@ -2,11 +2,13 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use hornbook_db::corpora::mixed as mixed_corpora;
 use hornbook_db::corpora::{self, CorpusSummary, StoredFile};
+use uuid::Uuid;
 
 use super::chrome::Chrome;
-use super::view::{CorporaPage, CorpusCard, FileRow, pull_lines};
-use super::{show, text};
+use super::view::{CorporaPage, CorpusCard, file_row, pull_lines};
+use super::{mixed, show, text};
 use crate::extract::{Page, QueryParams, decode_cursor};
 use crate::{AppState, Caller, CanRead, Problem};
 
@@ -15,10 +17,14 @@ const CARDS: u32 = 10;
 /// Files of one corpus on its card.
 const FILES_SHOWN: usize = 100;
 
+/// Mixed corpora on one page; each is a line.
+const MIXED_ROWS: u32 = 20;
+
 /// Where the page begins.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Window {
     cursor: Option<String>,
+    mixed: Option<String>,
 }
 
 /// `GET /corpora`.
@@ -35,7 +41,12 @@ pub(super) async fn page(
         let files = corpora::files(&state.db, summary.job_id, None).await?;
         cards.push(card(&state, &caller, &summary, &files));
     }
+    let from = decode_cursor::<Uuid>(window.mixed.as_deref())?;
+    let rows = mixed_corpora::list(&state.db, from, None, MIXED_ROWS + 1).await?;
+    let mixed_page = Page::cut(rows, MIXED_ROWS, |last| last.id);
     let view = CorporaPage {
+        mixed: mixed_page.data.into_iter().map(mixed::row).collect(),
+        more_mixed: mixed_page.next_cursor.map(|cursor| format!("/corpora?mixed={cursor}")),
         corpora: cards,
         next: page.next_cursor.map(|cursor| format!("/corpora?cursor={cursor}")),
         first: before.map(|_| "/corpora".to_owned()),
@@ -61,16 +72,6 @@ fn card(
         size: text::bytes(bytes),
         published: summary.created_at.into(),
         pull: pull_lines(&state.config.base_url, *caller == Caller::Local, job, &files),
-        files: files
-            .into_iter()
-            .take(FILES_SHOWN)
-            .map(|file| FileRow {
-                href: format!("/v1/jobs/{job}/corpus/files/{}", file.path),
-                path: file.path,
-                rows: file.rows.map(text::count),
-                size: text::bytes(file.bytes),
-                sha256: file.sha256,
-            })
-            .collect(),
+        files: files.into_iter().take(FILES_SHOWN).map(|file| file_row(job.into(), file)).collect(),
     }
 }

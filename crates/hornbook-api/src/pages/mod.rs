@@ -22,6 +22,9 @@ mod job_new;
 mod job_submit;
 mod jobs;
 mod login;
+mod mixed;
+mod mixed_new;
+mod plan;
 mod seed_sets;
 mod template;
 mod templates;
@@ -61,7 +64,11 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/jobs/{id}/{verb}", post(job_act::act))
         .route("/jobs/{id}/documents", get(documents::page))
         .route("/jobs/{id}/documents/{seq}", get(document::page))
-        .route("/corpora", get(corpora::page))
+        .route("/corpora", get(corpora::page).post(mixed_new::submit))
+        .route("/corpora/new", get(mixed_new::page))
+        .route("/corpora/plan", get(plan::page))
+        .route("/corpora/{id}", get(mixed::page))
+        .route("/corpora/{id}/{verb}", post(mixed::act))
         .route("/endpoints", get(endpoints::page))
         .route("/login", get(login::page).post(login::log_in))
         .route("/logout", post(login::log_out))

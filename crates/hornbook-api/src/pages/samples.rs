@@ -1,9 +1,10 @@
 //! Every page with realistic and with hostile content, so that a template that no
 //! longer fits its view fails here.
 
+use hornbook_db::corpora::Owner;
 use hornbook_types::{
-    AudienceSpec, Cell, CorpusFile, Counts, EndpointState, GradeRange, JobState, TokenRange,
-    Verdict,
+    AudienceSpec, Cell, CorpusFile, CorpusState, Counts, EndpointState, GradeRange, JobState,
+    TokenRange, Verdict,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -490,7 +491,26 @@ fn corpora(some: bool) -> CorporaPage {
             })
             .collect(),
     };
+    let mixed = |name: &str, state, partial| MixedRow {
+        href: format!("/corpora/{JOB}"),
+        name: name.to_owned(),
+        state: StateMark::from(state),
+        partial,
+        sources: "ponds, web".to_owned(),
+        rows: "64".to_owned(),
+        tokens: "12,345".to_owned(),
+        submitted: when(),
+    };
     CorporaPage {
+        mixed: if some {
+            vec![
+                mixed("web and synthetic", CorpusState::Ready, false),
+                mixed(HOSTILE, CorpusState::Failed, true),
+            ]
+        } else {
+            Vec::new()
+        },
+        more_mixed: some.then(|| "/corpora?mixed=abc".to_owned()),
         corpora: if some {
             vec![card("quickstart", false), card(HOSTILE, true)]
         } else {
@@ -498,6 +518,85 @@ fn corpora(some: bool) -> CorporaPage {
         },
         next: None,
         first: None,
+    }
+}
+
+fn mixed_page(state: CorpusState) -> MixedPage {
+    let owner = Owner::Mixed(JOB);
+    let ready = state == CorpusState::Ready;
+    let source = |name: &str, of: &str, part: &str| SourceRow {
+        name: name.to_owned(),
+        of: of.to_owned(),
+        href: Some(format!("/jobs/{JOB}")),
+        part: part.to_owned(),
+        epochs: "4".to_owned(),
+    };
+    let line = |name: &str, shortfall: &str| LineRow {
+        name: name.to_owned(),
+        available: "1,200,000".to_owned(),
+        wanted: "700,000".to_owned(),
+        had: "699,871".to_owned(),
+        epochs: "0.58".to_owned(),
+        shortfall: shortfall.to_owned(),
+    };
+    MixedPage {
+        id: JOB.to_string(),
+        name: HOSTILE.to_owned(),
+        state: state.into(),
+        ended: state.has_ended(),
+        message: (state == CorpusState::Failed).then(|| HOSTILE.to_owned()),
+        figures: if ready {
+            vec![Fact::new("Rows", "64"), Fact::new("Tokens", "12,345")]
+        } else {
+            Vec::new()
+        },
+        partial: ready,
+        sources: vec![
+            source("ponds", &format!("job {JOB}"), "weight 0.7"),
+            source("web", "import web", "300,000 tokens"),
+        ],
+        settings: vec![Fact::new("Duplicates dropped", "exact")],
+        stages: vec![Fact::named("Dropped: duplicate_exact".to_owned(), "3".to_owned())],
+        lines: if ready { vec![line("ponds", "0"), line("web", "129")] } else { Vec::new() },
+        warnings: if ready { vec![HOSTILE.to_owned()] } else { Vec::new() },
+        plan_href: ready.then(|| "/corpora/plan?available_tokens=12345".to_owned()),
+        pull: if ready {
+            pull_lines("http://127.0.0.1:8080", true, owner, &files())
+        } else {
+            Vec::new()
+        },
+        files: if ready {
+            files().into_iter().map(|file| file_row(owner, file)).collect()
+        } else {
+            Vec::new()
+        },
+        may_write: true,
+    }
+}
+
+fn new_mix(faults: Vec<String>, some: bool) -> NewMixPage {
+    let source = |label: &str, selected| SourceChoice {
+        value: format!("job:{JOB}"),
+        label: label.to_owned(),
+        detail: "job, 19 documents, succeeded".to_owned(),
+        selected,
+        weight: "0.7".to_owned(),
+        epochs: String::new(),
+    };
+    NewMixPage {
+        faults,
+        form: MixForm {
+            name: HOSTILE.to_owned(),
+            presets: choices(&["", "cosmopedia-v2"]),
+            tokens: String::new(),
+            dedup: choices(&["exact", "near", "none"]),
+            sources: if some {
+                vec![source("ponds", true), source(HOSTILE, false)]
+            } else {
+                Vec::new()
+            },
+        },
+        post_line: "curl --json @corpus.json http://127.0.0.1:8080/v1/corpora".to_owned(),
     }
 }
 
@@ -727,6 +826,41 @@ fn renders_every_page_with_samples() {
     show("document-failed.html", "document.html", &at("jobs"), &document("", Verdict::Failed));
     show("corpora.html", "corpora.html", &lists("corpora"), &corpora(true));
     show("corpora-empty.html", "corpora.html", &lists("corpora"), &corpora(false));
+    for state in CorpusState::ALL {
+        let file = format!("corpus-{}.html", state.as_str());
+        show(&file, "corpus.html", &at("corpora"), &mixed_page(state));
+    }
+    let plan = |faults: Vec<String>| PlanPage {
+        form: PlanForm {
+            models: HOSTILE.to_owned(),
+            tokens: String::new(),
+            flops: "1e20".to_owned(),
+            available_tokens: "28000000000".to_owned(),
+            max_epochs: "4".to_owned(),
+        },
+        has_available: true,
+        rows: if faults.is_empty() {
+            vec![PlanLine {
+                model: "135M".to_owned(),
+                goal: "as SmolLM was trained",
+                tokens: "600 billion".to_owned(),
+                least_tokens: "150 billion".to_owned(),
+                least_documents: "209 million".to_owned(),
+                epochs: "21.43".to_owned(),
+                missing: "170 million".to_owned(),
+                warnings: vec!["21.4 epochs: past 4, repeated text is worth less".to_owned()],
+            }]
+        } else {
+            Vec::new()
+        },
+        sources: vec!["20 tokens per parameter: Hoffmann et al. 2022".to_owned()],
+        faults,
+    };
+    show("plan.html", "plan.html", &at("corpora"), &plan(Vec::new()));
+    show("plan-faults.html", "plan.html", &at("corpora"), &plan(vec![HOSTILE.to_owned()]));
+    let faults = vec![format!("/name: {HOSTILE}")];
+    show("corpus_new.html", "corpus_new.html", &at("corpora"), &new_mix(faults, true));
+    show("corpus_new-empty.html", "corpus_new.html", &at("corpora"), &new_mix(Vec::new(), false));
     show(
         "endpoints.html",
         "endpoints.html",

@@ -50,6 +50,20 @@ pub(super) fn count(value: u64) -> String {
     text
 }
 
+/// A number that may be very large, to three digits: `1.23 billion`.
+pub(super) fn large(value: u64) -> String {
+    const UNITS: [(u64, &str); 3] =
+        [(1_000_000_000_000, "trillion"), (1_000_000_000, "billion"), (1_000_000, "million")];
+    match UNITS.into_iter().find(|(unit, _)| value >= *unit) {
+        Some((unit, name)) => {
+            let number = value as f64 / unit as f64;
+            let digits = if number < 9.995 { 2 } else { usize::from(number < 99.95) };
+            format!("{number:.digits$} {name}")
+        }
+        None => count(value),
+    }
+}
+
 /// A size in bytes, as people say it.
 pub(super) fn bytes(value: u64) -> String {
     const UNITS: [&str; 5] = ["bytes", "KB", "MB", "GB", "TB"];
@@ -133,6 +147,11 @@ mod tests {
             [0, 7, 999, 1_000, 1_234_567].map(count),
             ["0", "7", "999", "1,000", "1,234,567"]
         );
+        assert_eq!(large(999_999), "999,999");
+        assert_eq!(large(3_760_446), "3.76 million");
+        assert_eq!(large(600_000_000_000), "600 billion");
+        assert_eq!(large(34_000_000_000), "34.0 billion");
+        assert_eq!(large(1_000_000_000_000), "1.00 trillion");
         assert_eq!(bytes(0), "0 bytes");
         assert_eq!(bytes(1_000), "1.0 KB");
         assert_eq!(bytes(999_999), "1.0 MB");

@@ -10,6 +10,7 @@ mod app;
 mod auth;
 mod budgets;
 mod catalog;
+mod corpora;
 mod corpus;
 mod document;
 mod endpoints;

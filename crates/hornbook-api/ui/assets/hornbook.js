@@ -160,7 +160,21 @@ function liveJob(live) {
   if (!document.hidden) follow();
 }
 
+/** Keeps a page fresh that has no stream of events, until what it shows has ended. */
+function livePoll(live) {
+  if (live.dataset.ended === "true") return;
+  const timer = setInterval(async () => {
+    if (document.hidden) return;
+    const page = await fetchPage(location.href);
+    const fresh = page?.getElementById("live");
+    if (!fresh) return;
+    replaceLive(live, fresh);
+    if (live.dataset.ended === "true") clearInterval(timer);
+  }, REFRESH_MS);
+}
+
 copyButtons(document);
 for (const form of document.querySelectorAll("form[data-preview]")) livePreview(form);
 const live = document.getElementById("live");
-if (live) liveJob(live);
+if (live?.dataset.poll) livePoll(live);
+else if (live) liveJob(live);

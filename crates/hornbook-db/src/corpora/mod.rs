@@ -1,5 +1,6 @@
-//! Corpora: published revisions of what a job's documents became.
+//! Corpora: published revisions of what documents became, of one job or mixed from several sources.
 
+pub mod mixed;
 mod publish;
 mod read;
 
@@ -9,6 +10,46 @@ use uuid::Uuid;
 
 pub use publish::{Pruned, Published, publish};
 pub use read::{by_job, file, files, list, revision, revisions};
+
+/// Whose corpus it is; a bare id is a job's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// A job.
+    Job(Uuid),
+    /// A corpus mixed from several sources.
+    Mixed(Uuid),
+}
+
+impl From<Uuid> for Owner {
+    fn from(job: Uuid) -> Self {
+        Self::Job(job)
+    }
+}
+
+impl Owner {
+    /// Its id.
+    pub fn id(self) -> Uuid {
+        match self {
+            Self::Job(id) | Self::Mixed(id) => id,
+        }
+    }
+
+    /// Its table.
+    fn table(self) -> &'static str {
+        match self {
+            Self::Job(_) => "jobs",
+            Self::Mixed(_) => "mixed_corpora",
+        }
+    }
+
+    /// The column of `corpora` that names it.
+    fn column(self) -> &'static str {
+        match self {
+            Self::Job(_) => "job_id",
+            Self::Mixed(_) => "mixed_id",
+        }
+    }
+}
 
 /// One published revision of a job's corpus.
 #[derive(Clone, Debug, PartialEq)]

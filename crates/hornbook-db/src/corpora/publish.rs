@@ -3,10 +3,11 @@
 use hornbook_types::limits::CORPUS_REVISIONS;
 use hornbook_types::{CorpusFile, EventKind, JobState, Manifest};
 use serde_json::json;
-use sqlx::PgConnection;
 use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
+use super::Owner;
 use crate::assembly::{AssemblyKey, end_request, lock_claimed};
 use crate::convert::{from_sql32, to_sql};
 use crate::{Db, DbError, events, jobs};
@@ -67,7 +68,7 @@ pub async fn publish(
         events::append(&mut tx, key.job_id, EventKind::State, data).await?;
         claim.state
     };
-    let pruned = prune(&mut tx, key.job_id).await?;
+    let pruned = prune(&mut tx, Owner::Job(key.job_id)).await?;
     tx.commit().await?;
     Ok(Published { revision: from_sql32(revision), state, pruned })
 }
@@ -95,7 +96,11 @@ async fn store(
     .await?)
 }
 
-async fn store_files(tx: &mut PgConnection, id: i64, files: &[CorpusFile]) -> Result<(), DbError> {
+pub(super) async fn store_files(
+    tx: &mut PgConnection,
+    id: i64,
+    files: &[CorpusFile],
+) -> Result<(), DbError> {
     sqlx::query("DELETE FROM corpus_files WHERE corpus_id = $1").bind(id).execute(&mut *tx).await?;
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let bytes: Vec<i64> = files.iter().map(|file| to_sql(file.bytes)).collect();
@@ -118,13 +123,14 @@ async fn store_files(tx: &mut PgConnection, id: i64, files: &[CorpusFile]) -> Re
 }
 
 /// Forgets all but the current revision and the few kept beside it.
-async fn prune(tx: &mut PgConnection, job: Uuid) -> Result<Vec<Pruned>, DbError> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
+pub(super) async fn prune(tx: &mut PgConnection, owner: Owner) -> Result<Vec<Pruned>, DbError> {
+    let column = owner.column();
+    let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(format!(
         "DELETE FROM corpora WHERE id IN (
-             SELECT id FROM corpora WHERE job_id = $1 ORDER BY revision DESC OFFSET $2)
+             SELECT id FROM corpora WHERE {column} = $1 ORDER BY revision DESC OFFSET $2)
          RETURNING commit_id, location",
-    )
-    .bind(job)
+    )))
+    .bind(owner.id())
     .bind(1 + to_sql(CORPUS_REVISIONS as u64))
     .fetch_all(tx)
     .await?;

@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Corpus, CorpusSummary, StoredFile};
+use super::{Corpus, CorpusSummary, Owner, StoredFile};
 use crate::convert::{from_sql, from_sql32, page_rows};
 use crate::{Db, DbError};
 
@@ -141,20 +141,28 @@ impl From<FileRow> for StoredFile {
     }
 }
 
-const FILES: &str = "SELECT k.commit_id, k.location, f.path, f.bytes, f.sha256, f.rows
-   FROM jobs AS j JOIN corpora AS k ON k.job_id = j.id JOIN corpus_files AS f ON f.corpus_id = k.id
-  WHERE j.id = $1 AND j.deleting_at IS NULL
-    AND CASE WHEN $2::text IS NULL THEN k.id = j.corpus_id ELSE k.commit_id = $2 END";
+/// Files of the current corpus, or of the revision of commit `$2`.
+fn select_files(owner: Owner) -> String {
+    let (table, column) = (owner.table(), owner.column());
+    format!(
+        "SELECT k.commit_id, k.location, f.path, f.bytes, f.sha256, f.rows
+   FROM {table} AS o JOIN corpora AS k ON k.{column} = o.id JOIN corpus_files AS f ON f.corpus_id = k.id
+  WHERE o.id = $1 AND o.deleting_at IS NULL
+    AND CASE WHEN $2::text IS NULL THEN k.id = o.corpus_id ELSE k.commit_id = $2 END"
+    )
+}
 
 /// The file of that exact path, in the current corpus or in the revision of a commit.
 pub async fn file(
     db: &Db,
-    job: Uuid,
+    owner: impl Into<Owner>,
     commit: Option<&str>,
     path: &str,
 ) -> Result<StoredFile, DbError> {
-    let row: Option<FileRow> = sqlx::query_as(AssertSqlSafe(format!("{FILES} AND f.path = $3")))
-        .bind(job)
+    let owner = owner.into();
+    let select = select_files(owner);
+    let row: Option<FileRow> = sqlx::query_as(AssertSqlSafe(format!("{select} AND f.path = $3")))
+        .bind(owner.id())
         .bind(commit)
         .bind(path)
         .fetch_optional(db.pool())
@@ -163,9 +171,15 @@ pub async fn file(
 }
 
 /// Every file of the current corpus or of the revision of a commit, by path.
-pub async fn files(db: &Db, job: Uuid, commit: Option<&str>) -> Result<Vec<StoredFile>, DbError> {
-    let rows: Vec<FileRow> = sqlx::query_as(AssertSqlSafe(format!("{FILES} ORDER BY f.path")))
-        .bind(job)
+pub async fn files(
+    db: &Db,
+    owner: impl Into<Owner>,
+    commit: Option<&str>,
+) -> Result<Vec<StoredFile>, DbError> {
+    let owner = owner.into();
+    let select = select_files(owner);
+    let rows: Vec<FileRow> = sqlx::query_as(AssertSqlSafe(format!("{select} ORDER BY f.path")))
+        .bind(owner.id())
         .bind(commit)
         .fetch_all(db.pool())
         .await?;

@@ -19,6 +19,7 @@ mod events;
 mod fairness;
 mod imports;
 mod interleavings;
+mod mixed;
 mod quotas;
 mod requests;
 mod retries;

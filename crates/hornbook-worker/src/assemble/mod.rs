@@ -6,23 +6,27 @@
 
 mod corpus;
 mod fault;
+mod lease;
+mod mixed;
 mod publish;
 mod quota;
 mod store;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use hornbook_db::DbError;
-use hornbook_db::assembly::{self, AssemblyKey, Claimed};
-use hornbook_types::limits::HEARTBEAT_SECONDS;
+use hornbook_db::assembly::{self, Claimed};
+use hornbook_db::corpora::mixed as mixed_corpora;
+use hornbook_db::{Db, DbError};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::limits::{DATABASE_RETRY, IDLE_INTERVAL};
 use crate::shared::{Shared, until_answered};
+use lease::{Lease, keep};
 
 pub(crate) use fault::Fault;
+pub(crate) use mixed::ids_in;
 pub(crate) use store::{delete_below, job_prefix};
 
 /// Where a corpus is written before it is uploaded.
@@ -40,9 +44,11 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     }
     let mut news = shared.notifier.subscribe();
     while !stop.is_cancelled() {
-        match assembly::claim(&shared.db, shared.worker).await {
-            Ok(Some(claimed)) => serve(&shared, &claimed, &stop).await,
+        match claim(&shared.db, shared.worker).await {
+            Ok(Some(Work::Job(claimed))) => serve(&shared, &claimed, &stop).await,
+            Ok(Some(Work::Mixed(claimed))) => mixed::serve(&shared, &claimed, &stop).await,
             Ok(None) => {
+                mixed::forget(&shared).await;
                 tokio::select! {
                     () = stop.cancelled() => {}
                     _ = news.changed(None, IDLE_INTERVAL) => {}
@@ -56,19 +62,29 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
+/// Something to assemble.
+enum Work {
+    Job(Claimed),
+    Mixed(mixed_corpora::Claimed),
+}
+
+/// Jobs first: mixed corpora are made of them.
+async fn claim(db: &Db, worker: Uuid) -> Result<Option<Work>, DbError> {
+    if let Some(job) = assembly::claim(db, worker).await? {
+        return Ok(Some(Work::Job(job)));
+    }
+    Ok(mixed_corpora::claim(db, worker).await?.map(Work::Mixed))
+}
+
 /// Takes one claimed assembly to its end, whatever that is.
 async fn serve(shared: &Arc<Shared>, claimed: &Claimed, stop: &CancellationToken) {
     let key = claimed.key;
     let job = key.job_id;
     let halt = stop.child_token();
-    let beating = halt.child_token();
-    let heart = tokio::spawn(heartbeat(Arc::clone(shared), key, halt.clone(), beating.clone()));
+    let heart = keep(shared, Lease::Job(key), &halt);
     tracing::info!(%job, "assembling a corpus");
     let outcome = publish::assemble_and_publish(shared, claimed, &halt).await;
-    beating.cancel();
-    if let Err(error) = heart.await {
-        tracing::error!(%error, "the heartbeat of an assembly ended badly");
-    }
+    heart.end().await;
     let scratch = corpora_dir(&shared.scratch).join(job.to_string());
     if let Err(error) = tokio::fs::remove_dir_all(&scratch).await
         && error.kind() != std::io::ErrorKind::NotFound
@@ -90,32 +106,5 @@ async fn serve(shared: &Arc<Shared>, claimed: &Claimed, stop: &CancellationToken
     match ended {
         Ok(()) | Err(DbError::Fenced) => {}
         Err(error) => tracing::warn!(%error, %job, "cannot end an assembly's lease"),
-    }
-}
-
-/// Keeps the lease until `stop`; a lost lease cancels `halt`.
-async fn heartbeat(
-    shared: Arc<Shared>,
-    key: AssemblyKey,
-    halt: CancellationToken,
-    stop: CancellationToken,
-) {
-    while !stop.is_cancelled() {
-        let pause = match assembly::heartbeat(&shared.db, &key).await {
-            Ok(()) => Duration::from_secs(HEARTBEAT_SECONDS),
-            Err(DbError::Fenced) => {
-                tracing::warn!(job = %key.job_id, "the lease of an assembly was lost");
-                halt.cancel();
-                return;
-            }
-            Err(error) => {
-                tracing::warn!(%error, job = %key.job_id, "no heartbeat for an assembly");
-                DATABASE_RETRY
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
     }
 }

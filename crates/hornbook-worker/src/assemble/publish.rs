@@ -1,10 +1,11 @@
 //! From a corpus in scratch to the one that everybody reads.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use hornbook_corpus::MANIFEST_PATH;
 use hornbook_db::assembly::Claimed;
-use hornbook_db::corpora::{self, Published};
+use hornbook_db::corpora::{self, Pruned, Published};
 use hornbook_db::{Db, DbError};
 use hornbook_types::{CorpusFile, JobState, Manifest};
 use sha2::{Digest as _, Sha256};
@@ -48,23 +49,46 @@ async fn upload(
 ) -> Result<(Manifest, Vec<CorpusFile>), Fault> {
     let commit = &written.manifest.content.commit;
     let mut files = written.manifest.content.files.clone();
-    for file in &files {
-        let remote = format!("{place}/{}", file.path);
-        store::put(&shared.store, &written.dir.join(&file.path), &remote, halt).await?;
-    }
+    upload_files(shared, &written.dir, &files, place, halt).await?;
     if let Some(known) = until_answered(halt, || known_manifest(&shared.db, job, commit)).await? {
         return Ok(known);
     }
     let local = written.dir.join(MANIFEST_PATH);
-    let bytes = tokio::fs::read(&local).await.map_err(|error| Fault::file(&local, &error))?;
-    store::put(&shared.store, &local, &format!("{place}/{MANIFEST_PATH}"), halt).await?;
-    files.push(CorpusFile {
+    let remote = format!("{place}/{MANIFEST_PATH}");
+    files.push(upload_manifest(shared, &local, &remote, halt).await?);
+    Ok((written.manifest.clone(), files))
+}
+
+/// Uploads the files of a corpus from below `dir` to below `place`.
+pub(super) async fn upload_files(
+    shared: &Shared,
+    dir: &Path,
+    files: &[CorpusFile],
+    place: &str,
+    halt: &CancellationToken,
+) -> Result<(), Fault> {
+    for file in files {
+        let remote = format!("{place}/{}", file.path);
+        store::put(&shared.store, &dir.join(&file.path), &remote, halt).await?;
+    }
+    Ok(())
+}
+
+/// Uploads a manifest, which comes after what it vouches for.
+pub(super) async fn upload_manifest(
+    shared: &Shared,
+    local: &Path,
+    remote: &str,
+    halt: &CancellationToken,
+) -> Result<CorpusFile, Fault> {
+    let bytes = tokio::fs::read(local).await.map_err(|error| Fault::file(local, &error))?;
+    store::put(&shared.store, local, remote, halt).await?;
+    Ok(CorpusFile {
         path: MANIFEST_PATH.to_owned(),
         bytes: bytes.len() as u64,
         sha256: hex::encode(Sha256::digest(&bytes)),
         rows: None,
-    });
-    Ok((written.manifest.clone(), files))
+    })
 }
 
 async fn known_manifest(
@@ -83,15 +107,21 @@ async fn known_manifest(
 
 /// Removes what nobody can name any more; what fails here is left for the job's deletion.
 async fn clean_up(shared: &Shared, job: Uuid, published: &Published) {
-    for pruned in &published.pruned {
-        if let Err(error) = store::delete_below(&shared.store, &pruned.location).await {
-            tracing::warn!(%error, %job, commit = pruned.commit, "old corpus files are left behind");
-        }
-    }
+    forget_revisions(shared, job, &published.pruned).await;
     if published.state.has_ended() {
         let dir = segments_dir(&shared.scratch, job);
         if let Err(error) = tokio::fs::remove_dir_all(&dir).await {
             tracing::debug!(%error, path = %dir.display(), "segments are left behind");
+        }
+    }
+}
+
+/// Removes the files of revisions that nobody can name any more.
+pub(super) async fn forget_revisions(shared: &Shared, of: Uuid, pruned: &[Pruned]) {
+    for revision in pruned {
+        if let Err(error) = store::delete_below(&shared.store, &revision.location).await {
+            let commit = &revision.commit;
+            tracing::warn!(%error, %of, commit, "old corpus files are left behind");
         }
     }
 }

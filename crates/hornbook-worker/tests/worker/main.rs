@@ -11,5 +11,6 @@ mod deaths;
 mod endpoint;
 mod faults;
 mod house;
+mod mixed;
 mod quota;
 mod sharing;

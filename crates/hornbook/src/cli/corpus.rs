@@ -7,9 +7,27 @@ use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Subcommand)]
 pub(crate) enum Corpus {
-    /// Fetch a job's corpus: resumed where it stopped, every file checked
+    /// Mix a corpus from several jobs and imports
+    Create {
+        /// {"name", "sources", "assembly"} as JSON; '-' is standard input
+        file: PathBuf,
+        /// Wait until it is ready
+        #[arg(long)]
+        wait: bool,
+    },
+    /// List mixed corpora, newest first
+    Ls {
+        /// Most corpora to list
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Show one mixed corpus
+    Show { corpus: String },
+    /// Fetch a corpus: resumed where it stopped, every file checked
     Pull {
-        job: String,
+        /// A job's id, or 'corpora/ID' of a mixed corpus
+        #[arg(value_name = "JOB|corpora/ID")]
+        corpus: String,
         /// Directory to write to
         #[arg(long, short, value_name = "DIR")]
         out: PathBuf,

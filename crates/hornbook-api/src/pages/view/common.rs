@@ -1,5 +1,7 @@
 //! Pieces that several pages share.
 
+use std::borrow::Cow;
+
 use hornbook_types::{Counts, EndpointState, JobState, Verdict};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -31,6 +33,13 @@ impl From<OffsetDateTime> for When {
 pub(crate) struct StateMark {
     label: String,
     tone: &'static str,
+}
+
+impl StateMark {
+    /// A state in these words and colour.
+    pub(super) fn new(label: String, tone: &'static str) -> Self {
+        Self { label, tone }
+    }
 }
 
 impl From<JobState> for StateMark {
@@ -134,7 +143,7 @@ impl Choice {
 /// A labelled value, perhaps with a link.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Fact {
-    label: &'static str,
+    label: Cow<'static, str>,
     value: String,
     href: Option<String>,
 }
@@ -142,7 +151,12 @@ pub(crate) struct Fact {
 impl Fact {
     /// A fact without a link.
     pub(crate) fn new(label: &'static str, value: impl Into<String>) -> Self {
-        Self { label, value: value.into(), href: None }
+        Self { label: label.into(), value: value.into(), href: None }
+    }
+
+    /// A fact whose label is only known now.
+    pub(crate) fn named(label: String, value: String) -> Self {
+        Self { label: label.into(), value, href: None }
     }
 
     /// True when there is nothing to say.

@@ -9,6 +9,7 @@ mod corpus;
 mod document;
 mod job;
 mod ladder;
+mod mixed;
 mod source;
 
 pub(crate) use catalog::{
@@ -16,7 +17,7 @@ pub(crate) use catalog::{
     SeedSetsPage, TemplatePage, TemplatesPage, VersionLink,
 };
 pub(crate) use common::{Bar, Choice, Fact, NamedValue, StateMark, When, record};
-pub(crate) use corpus::{CorporaPage, CorpusCard, FileRow, PullLine, pull_lines};
+pub(crate) use corpus::{CorporaPage, CorpusCard, FileRow, PullLine, file_row, pull_lines};
 pub(crate) use document::{DocumentPage, DocumentRow, DocumentsPage, Filter, Score};
 pub(crate) use job::{
     ActionButton, CorpusFacts, CountsText, EndpointUseRow, ErrorRow, EventRow, FigureText, Grid,
@@ -25,5 +26,9 @@ pub(crate) use job::{
 pub(crate) use ladder::{
     AudiencePage, AudiencesPage, EndpointCard, EndpointsPage, HomePage, LabelledLink, Ladder, Step,
     Tally, audience_choices,
+};
+pub(crate) use mixed::{
+    LineRow, MixForm, MixedPage, MixedRow, NewMixPage, PlanForm, PlanLine, PlanPage, SourceChoice,
+    SourceRow,
 };
 pub(crate) use source::{Piece, pieces};

@@ -19,7 +19,7 @@ use crate::{AppState, CanWrite, Problem};
 pub(crate) struct AssembleRequest {
     /// Default: as the job's own spec says.
     #[serde(default)]
-    assembly: Option<AssemblySpec>,
+    pub(crate) assembly: Option<AssemblySpec>,
 }
 
 /// Assembles what is accepted now, in any state of the job, as a new revision of its corpus.

@@ -28,7 +28,7 @@ use crate::{AppState, CanRead, Problem};
 #[into_params(parameter_in = Query)]
 pub(crate) struct Revision {
     /// Commit of the revision, 40 hex digits; default: the current one.
-    commit: Option<String>,
+    pub(crate) commit: Option<String>,
 }
 
 /// A file of a job's corpus, as its manifest names it. The ETag is the SHA-256 of the content, so
@@ -81,11 +81,11 @@ pub(crate) async fn get_corpus_file(
         }
         Err(error) => return Err(overloaded(error)),
     };
-    serve(&state, &method, &headers, &stored).await
+    serve_file(&state, &method, &headers, &stored).await
 }
 
 /// Clients of corpora give up on 503, but wait on 429.
-fn overloaded(error: DbError) -> Problem {
+pub(crate) fn overloaded(error: DbError) -> Problem {
     match error {
         DbError::Unavailable(_) => {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", "the service is busy")
@@ -95,7 +95,8 @@ fn overloaded(error: DbError) -> Problem {
     }
 }
 
-async fn serve(
+/// The reply that carries a file, or the part of it that was asked for.
+pub(crate) async fn serve_file(
     state: &AppState,
     method: &Method,
     headers: &HeaderMap,

@@ -10,6 +10,9 @@ use utoipa_axum::routes;
 
 use crate::AppState;
 
+pub(crate) use assemble::AssembleRequest;
+pub(crate) use file::{Revision, overloaded, serve_file};
+
 /// The operations of this resource.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

@@ -1,4 +1,22 @@
-//! `hornbook corpus`: fetch finished corpora, and build corpora from files.
+//! `hornbook corpus`: mix and fetch corpora, and build corpora from files.
 
 pub(crate) mod build;
+mod create;
+mod ls;
 pub(crate) mod pull;
+mod show;
+
+use crate::cli::Corpus;
+use crate::client::Client;
+use crate::exit::{Failure, Outcome};
+
+/// Runs one of the commands that talk to a service.
+pub(crate) async fn run(command: Corpus, client: &Client, json: bool) -> Outcome {
+    match command {
+        Corpus::Create { file, wait } => create::run(client, &file, wait, json).await,
+        Corpus::Ls { limit } => ls::run(client, limit, json).await,
+        Corpus::Show { corpus } => show::run(client, &corpus, json).await,
+        Corpus::Pull { corpus, out } => pull::run(client, &corpus, &out, json).await,
+        Corpus::Build(_) => Err(Failure::usage("a build needs no service")),
+    }
+}

@@ -1,4 +1,4 @@
-//! `hornbook corpus pull`: a job's corpus in a directory, every file checked.
+//! `hornbook corpus pull`: a corpus in a directory, every file checked.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ use crate::output::{self, text};
 /// The file that vouches for the others.
 const MANIFEST: &str = "manifest.json";
 
-/// Pulls the corpus of `job` into `out`; exit code 6 when it is partial.
-pub(crate) async fn run(client: &Client, job: &str, out: &Path, as_json: bool) -> Outcome {
-    let corpus = pull(client, job, out, as_json).await?;
+/// Pulls a corpus into `out`; exit code 6 when it is partial.
+pub(crate) async fn run(client: &Client, named: &str, out: &Path, as_json: bool) -> Outcome {
+    let corpus = pull(client, named, out, as_json).await?;
     let partial = corpus.get("partial").and_then(Value::as_bool).unwrap_or(false);
     let rows = corpus.get("rows").and_then(Value::as_u64).unwrap_or(0);
     if as_json {
@@ -26,19 +26,19 @@ pub(crate) async fn run(client: &Client, job: &str, out: &Path, as_json: bool) -
         output::line(&format!("{rows} documents in {}", out.display()))?;
     }
     if partial {
-        return Err(Failure::new(Code::Partial, "the corpus is partial: the job had not ended"));
+        return Err(Failure::new(Code::Partial, "the corpus is partial: a job had not ended"));
     }
     Ok(())
 }
 
-/// Pulls the corpus of `job` into `out` and returns what the service says of it.
+/// Pulls the corpus of a job, or the mixed one of `corpora/ID`, into `out` and returns what the service says of it.
 pub(crate) async fn pull(
     client: &Client,
-    job: &str,
+    named: &str,
     out: &Path,
     quiet: bool,
 ) -> Result<Value, Failure> {
-    let base = format!("/v1/jobs/{}/corpus", segment(job));
+    let base = base_of(named);
     let corpus = client.get(&base).await?;
     // One revision from the first byte to the last, whatever is published meanwhile.
     let commit = segment(&text(&corpus, "/commit"));
@@ -65,6 +65,16 @@ pub(crate) async fn pull(
     }
     bar.finish_and_clear();
     Ok(corpus)
+}
+
+/// Where a corpus is that somebody names: `ID` or `jobs/ID` of a job, `corpora/ID` of a mixed one.
+fn base_of(named: &str) -> String {
+    let (kind, id) = match named.split_once('/') {
+        Some(("corpora", id)) => ("corpora", id),
+        Some(("jobs", id)) => ("jobs", id),
+        _ => ("jobs", named),
+    };
+    format!("/v1/{kind}/{}/corpus", segment(id))
 }
 
 /// Takes away the manifest of what was pulled before, and the files that only it names.
@@ -128,7 +138,20 @@ fn bar(bytes: u64, quiet: bool) -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
-    use super::safe;
+    use super::{base_of, safe};
+
+    #[test]
+    fn a_corpus_is_a_jobs_or_a_mixed_one() {
+        for (named, base) in [
+            ("7f", "/v1/jobs/7f/corpus"),
+            ("jobs/7f", "/v1/jobs/7f/corpus"),
+            ("corpora/7f", "/v1/corpora/7f/corpus"),
+            ("corpora/../x", "/v1/corpora/..%2Fx/corpus"),
+            ("a/b", "/v1/jobs/a%2Fb/corpus"),
+        ] {
+            assert_eq!(base_of(named), base, "{named}");
+        }
+    }
 
     #[test]
     fn files_stay_below_the_directory() {
