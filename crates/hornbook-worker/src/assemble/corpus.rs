@@ -158,7 +158,8 @@ async fn funnel(
     Ok(funnel)
 }
 
-async fn seed_origin(
+/// Licence and source of a job's seeds, as their importer named them.
+pub(super) async fn seed_origin(
     shared: &Shared,
     spec: &PinnedJobSpec,
     halt: &CancellationToken,

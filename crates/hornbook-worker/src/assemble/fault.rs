@@ -11,7 +11,7 @@ pub(crate) enum Fault {
     /// This worker is stopping, or the lease was lost: somebody else will do it.
     #[error("stopped")]
     Stopped,
-    /// The job was deleted meanwhile.
+    /// What it is made of was deleted meanwhile.
     #[error("the job is gone")]
     Gone,
     /// A file in scratch cannot be read or written.
@@ -49,7 +49,7 @@ impl From<DbError> for Fault {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Fenced => Self::Stopped,
-            DbError::NotFound("job") => Self::Gone,
+            DbError::NotFound("job" | "import") => Self::Gone,
             // Only a stop ends the waiting for a database.
             error if error.is_retryable() => Self::Stopped,
             other => Self::Database(other),

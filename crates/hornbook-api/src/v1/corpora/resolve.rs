@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use hornbook_db::imports;
 use hornbook_db::jobs::{self, Job};
-use hornbook_types::{CorpusSpec, FieldError, Invalid, source_name};
+use hornbook_types::{CorpusSpec, FieldError, ImportState, Invalid, Reference, Slug, source_name};
 use http::StatusCode;
 use serde_json::json;
 
@@ -19,7 +20,13 @@ pub(super) async fn resolve(state: &AppState, spec: &mut CorpusSpec) -> Result<(
     for (index, source) in spec.sources.iter_mut().enumerate() {
         let at = format!("/sources/{index}");
         let Some(id) = source.job else {
-            faults.push(FieldError::not_supported(format!("{at}/import"), "an import as a source"));
+            let Some(name) = &source.import else { continue };
+            if let Some(why) = unusable(state, name).await? {
+                faults.push(FieldError::new(format!("{at}/import"), why));
+            }
+            if source.name.is_none() {
+                source.name = Some(free_name(name.as_str(), &mut taken));
+            }
             continue;
         };
         let pointer = format!("{at}/job");
@@ -41,6 +48,20 @@ pub(super) async fn resolve(state: &AppState, spec: &mut CorpusSpec) -> Result<(
     }
     Invalid::from_faults(faults)?;
     waiting.map_or(Ok(()), Err)
+}
+
+/// What is the matter with an import, if a corpus cannot take it.
+async fn unusable(state: &AppState, name: &Slug) -> Result<Option<String>, Problem> {
+    let reference = Reference { slug: name.clone(), version: None };
+    Ok(match found(imports::get(&state.db, &reference).await)? {
+        None => Some(format!("there is no import '{name}'")),
+        Some(import) if import.state != ImportState::Ready => {
+            let why = import.error.map(|error| format!(": {error}")).unwrap_or_default();
+            Some(format!("the import '{name}' is {}{why}", import.state.as_str()))
+        }
+        Some(import) if import.content.rows == 0 => Some("has no document".to_owned()),
+        Some(_) => None,
+    })
 }
 
 /// The first name after `title` that no other source has.

@@ -5,6 +5,7 @@
 //! scratch when this worker stops, so that it goes on from there.
 
 mod fault;
+mod imports;
 mod publish;
 mod sources;
 mod write;

@@ -1,16 +1,21 @@
 //! The sources of a mixed corpus as files: `sources/NAME/...`, in the order of names.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hornbook_corpus::{AssembleError, Segment, spec_digest, stage_segment};
+use hornbook_corpus::{
+    AssembleError, SeedOrigin, Segment, SourceLicense, spec_digest, stage_segment,
+};
 use hornbook_db::{DbError, chunks, jobs};
-use hornbook_types::{CorpusSpec, MixSource};
+use hornbook_types::{CorpusSpec, MixSource, Reference};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::fault::MixedFault;
+use super::imports::stage_import;
 use crate::assemble::Fault;
+use crate::assemble::corpus::seed_origin;
 use crate::assemble::quota::Selection;
 use crate::segments::{Export, blocking, segments_dir};
 use crate::shared::{Shared, until_answered};
@@ -21,6 +26,8 @@ pub(super) struct Staged {
     pub(super) dir: PathBuf,
     /// False when some job may still give more.
     pub(super) complete: bool,
+    /// Under what licence each source was had, by its name.
+    pub(super) licenses: BTreeMap<String, SourceLicense>,
 }
 
 /// Puts the documents of every source into files below `place`; what was put there before is replaced.
@@ -37,13 +44,15 @@ pub(super) async fn stage(
         }
         _ => {}
     }
-    let mut complete = true;
+    let mut staged = Staged { dir, complete: true, licenses: BTreeMap::new() };
     for source in &spec.sources {
-        let into = dir.join(source.label());
+        let into = staged.dir.join(source.label());
         tokio::fs::create_dir_all(&into).await.map_err(|error| Fault::file(&into, &error))?;
-        complete &= stage_one(shared, source, into, halt).await?;
+        let stage = stage_one(shared, source, into, halt).await?;
+        staged.complete &= stage.complete;
+        staged.licenses.insert(source.label(), stage.license);
     }
-    Ok(Staged { dir, complete })
+    Ok(staged)
 }
 
 async fn stage_one(
@@ -51,25 +60,32 @@ async fn stage_one(
     source: &MixSource,
     into: PathBuf,
     halt: &CancellationToken,
-) -> Result<bool, MixedFault> {
-    let Some(job) = source.job else {
-        let what = source.import.as_ref().map_or_else(String::new, |it| format!("import {it}"));
-        return Err(MixedFault::SourceMissing { name: source.label(), what });
-    };
-    let what = format!("job {job}");
-    match stage_job(shared, job, into, halt).await {
-        Ok(JobStage { documents: 0, .. }) => {
-            Err(MixedFault::SourceEmpty { name: source.label(), what })
+) -> Result<Stage, MixedFault> {
+    let name = source.label();
+    let (what, staged) = match (source.job, &source.import) {
+        (Some(job), _) => (format!("job {job}"), stage_job(shared, job, into, halt).await),
+        (None, Some(import)) => {
+            let reference = Reference { slug: import.clone(), version: None };
+            (format!("import {import}"), stage_import(shared, &reference, &into, halt).await)
         }
-        Ok(stage) => Ok(stage.complete),
-        Err(Fault::Gone) => Err(MixedFault::SourceMissing { name: source.label(), what }),
+        (None, None) => ("nothing".to_owned(), Err(Fault::Gone)),
+    };
+    match staged {
+        Ok(stage) if stage.documents == 0 => Err(MixedFault::SourceEmpty { name, what }),
+        Ok(stage) => Ok(stage),
+        Err(Fault::Gone) => Err(MixedFault::SourceMissing { name, what }),
         Err(fault) => Err(fault.into()),
     }
 }
 
-struct JobStage {
-    documents: u64,
-    complete: bool,
+/// What was staged of one source.
+pub(super) struct Stage {
+    /// Its documents, or at least that there are some.
+    pub(super) documents: u64,
+    /// False when it may still give more.
+    pub(super) complete: bool,
+    /// Under what licence it was had.
+    pub(super) license: SourceLicense,
 }
 
 /// A job's accepted documents; a damaged segment is exported once more.
@@ -78,7 +94,7 @@ async fn stage_job(
     job: Uuid,
     into: PathBuf,
     halt: &CancellationToken,
-) -> Result<JobStage, Fault> {
+) -> Result<Stage, Fault> {
     match stage_job_once(shared, job, into.clone(), halt).await {
         Err(Fault::Files(AssembleError::Segment { path, message })) => {
             tracing::warn!(path = %path.display(), message, "exporting segments again");
@@ -95,7 +111,7 @@ async fn stage_job_once(
     job: Uuid,
     into: PathBuf,
     halt: &CancellationToken,
-) -> Result<JobStage, Fault> {
+) -> Result<Stage, Fault> {
     let db = &shared.db;
     let spec = until_answered(halt, || jobs::spec(db, job)).await?;
     let digest = spec_digest(&spec)?;
@@ -109,14 +125,15 @@ async fn stage_job_once(
     let segments = export.segments().await?;
     // A retry may have opened chunks again while documents were read.
     let complete = !open_before && !open().await?;
-    let halt = halt.clone();
+    let stop = halt.clone();
     let documents =
-        blocking(move || stage_segments(&segments, selection.as_ref(), &into, &halt)).await??;
+        blocking(move || stage_segments(&segments, selection.as_ref(), &into, &stop)).await??;
     if let Err(error @ DbError::NotFound(_)) = jobs::state(db, job).await {
         // Half of a job that is being deleted is not what was asked for.
         return Err(error.into());
     }
-    Ok(JobStage { documents, complete })
+    let SeedOrigin { license, source } = seed_origin(shared, &spec, halt).await?;
+    Ok(Stage { documents, complete, license: SourceLicense { license, source } })
 }
 
 /// Gives the number of documents, or at least that there are some.

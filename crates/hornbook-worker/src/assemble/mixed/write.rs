@@ -74,6 +74,7 @@ fn build_here(
         against: &[],
         assembly: spec.assembly.clone(),
         gates: None,
+        licenses: staged.licenses.clone(),
         threads,
         hornbook: env!("CARGO_PKG_VERSION"),
         limits: ShardLimits::default(),
