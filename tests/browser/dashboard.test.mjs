@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import {
   NARROW, WIDE, assertAccessible, assertClean, assertFits, focused, keepPicture, launch, openPage,
 } from "./lib/browser.mjs";
-import { Endpoint } from "./lib/endpoint.mjs";
+import { Endpoint, HOSTILE } from "./lib/endpoint.mjs";
 import { PROMPTS, stock, submit } from "./lib/library.mjs";
 import { Service } from "./lib/service.mjs";
 
@@ -142,6 +142,36 @@ test("the lines to copy pull the corpus", async () => {
   assert.ok(data.files.some((file) => address.endsWith(file.path) && file.bytes === bytes), address);
   assertClean(faults, "corpora");
   await close();
+});
+
+test("a mix is made with the form, and its page becomes ready by itself", async () => {
+  const { page, faults, close } = await openPage(browser);
+  await page.goto(`${service.url}/corpora`);
+  await page.getByRole("link", { name: "New mix" }).click();
+  await page.getByLabel("Name").fill(`a mix ${HOSTILE}`);
+  await page.getByRole("button", { name: "Mix corpus" }).click();
+  await page.getByRole("alert").getByText("choose at least one").waitFor();
+  assertClean(faults, "a refused mix", /422/);
+  assert.ok((await page.getByLabel("Name").inputValue()).startsWith("a mix "), "what was filled in stays");
+  await keepPicture(page, "corpus-refused-wide-light");
+  await page.locator(`input[name=source][value="job:${job}"]`).check();
+  await page.locator(`input[name="weight-job:${job}"]`).fill("0.5");
+  await page.getByRole("button", { name: "Mix corpus" }).click();
+  await page.getByRole("heading", { name: "Sources" }).waitFor();
+  await page.getByRole("status").getByText("Ready").waitFor({ timeout: 60_000 });
+  await page.getByRole("heading", { name: "Pull the corpus" }).waitFor();
+  const mix = new URL(page.url()).pathname;
+  const { data } = await service.rest("GET", `/v1${mix}/corpus`);
+  assert.ok((await page.textContent("dl.figures")).includes(data.rows.toLocaleString("en")), "rows are told");
+  assert.equal(await page.locator("main script, main img").count(), 0);
+  assertClean(faults, "a mix");
+  await close();
+  await lookAtAll({
+    "corpora-mixed": "/corpora",
+    corpus: mix,
+    "corpus-new": "/corpora/new",
+    plan: `/corpora/plan?available_tokens=${data.tokens}`,
+  });
 });
 
 test("the preview follows the choice, with and without a script", async () => {
