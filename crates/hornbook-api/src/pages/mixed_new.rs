@@ -4,8 +4,10 @@ use axum::Form;
 use axum::extract::State;
 use axum::extract::rejection::FormRejection;
 use axum::response::{IntoResponse, Redirect, Response};
-use hornbook_db::jobs;
-use hornbook_types::{CorpusSpec, DedupMode, FieldError, Invalid, MixPreset, MixSource};
+use hornbook_db::{imports, jobs};
+use hornbook_types::{
+    CorpusSpec, DedupMode, FieldError, ImportState, Invalid, MixPreset, MixSource,
+};
 use http::StatusCode;
 
 use super::chrome::Chrome;
@@ -68,22 +70,30 @@ async fn form(
 ) -> Result<Response, Problem> {
     let is_chosen =
         |value: &str| filled.iter().any(|(key, chosen)| key == "source" && chosen == value);
+    let choice = |value: String, label: &str, detail: String| SourceChoice {
+        label: text::one_line(label),
+        detail,
+        selected: is_chosen(&value),
+        weight: first(filled, &format!("weight-{value}")).to_owned(),
+        epochs: first(filled, &format!("epochs-{value}")).to_owned(),
+        value,
+    };
+    let mut sources = Vec::new();
     let jobs = jobs::list(&state.db, None, None, CATALOG_ROWS).await?;
-    let sources = jobs.iter().filter(|job| job.counts.accepted > 0).map(|job| {
-        let value = format!("job:{}", job.id);
-        SourceChoice {
-            label: text::one_line(&job.name),
-            detail: format!(
-                "job, {} documents, {}",
-                text::count(job.counts.accepted),
-                text::label(job.state.as_str()).to_lowercase()
-            ),
-            selected: is_chosen(&value),
-            weight: first(filled, &format!("weight-{value}")).to_owned(),
-            epochs: first(filled, &format!("epochs-{value}")).to_owned(),
-            value,
-        }
-    });
+    for job in jobs.iter().filter(|job| job.counts.accepted > 0) {
+        let (documents, state) = (text::count(job.counts.accepted), job.state.as_str());
+        let state = text::label(state).to_lowercase();
+        let detail = format!("job, {documents} documents, {state}");
+        sources.push(choice(format!("job:{}", job.id), &job.name, detail));
+    }
+    let imports = imports::list(&state.db, None, CATALOG_ROWS).await?;
+    for import in imports.iter().filter(|import| import.state == ImportState::Ready) {
+        let (documents, tokens) = (import.content.rows, import.content.tokens);
+        let (documents, tokens) = (text::count(documents), text::count(tokens));
+        let detail = format!("import, {documents} documents, {tokens} tokens");
+        let name = import.pinned.slug.as_str();
+        sources.push(choice(format!("import:{name}"), name, detail));
+    }
     let (preset, dedup) = (first(filled, "preset"), first(filled, "dedup"));
     let view = NewMixPage {
         faults,
@@ -103,7 +113,7 @@ async fn form(
                 Choice::labelled("near", "similar texts too", Some(dedup)),
                 Choice::labelled("none", "none", Some(dedup)),
             ],
-            sources: sources.collect(),
+            sources,
         },
         post_line: format!("curl --json @corpus.json {}/v1/corpora", state.config.base_url),
     };
