@@ -10,7 +10,7 @@ use crate::fixtures::{audience, catalog, job};
 async fn paths_methods_and_media_types() {
     let app = TestApp::new().await;
     app.get("/v1/nothing").await.problem(404, "not_found");
-    for absent in ["/v1/benchmarks/x", "/v1/corpora", "/v1/imports/x"] {
+    for absent in ["/v1/benchmarks/x", "/v1/nowhere", "/v1/imports/x"] {
         app.get(absent).await.problem(404, "not_found");
     }
     let reply = app.delete("/v1/jobs").await;
