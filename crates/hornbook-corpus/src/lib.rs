@@ -15,6 +15,7 @@ mod gates;
 mod hashing;
 mod histogram;
 mod manifest;
+mod mix;
 pub mod near;
 mod profile;
 mod row;
@@ -30,8 +31,8 @@ pub use assemble::{
     examine_segment,
 };
 pub use build::{
-    BuildContent, BuildManifest, BuildRequest, BuildSpec, BuildSummary, BuiltFrom, SourceLicense,
-    build,
+    BuildContent, BuildManifest, BuildRequest, BuildSpec, BuildSummary, BuiltFrom, NamedSource,
+    SourceLicense, build,
 };
 pub use dedup::{TextHash, text_hash};
 pub use error::AssembleError;

@@ -12,8 +12,6 @@ use crate::hashing::{Hashing, create};
 
 /// Directory of the shards below a corpus.
 pub(crate) const DATA_DIR: &str = "data";
-/// The one split there is.
-pub(crate) const SPLIT: &str = "train";
 
 /// How large shards and their parts may grow; tests make them small.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +34,7 @@ impl Default for ShardLimits {
 /// have temporary names.
 pub(crate) struct ShardWriter {
     dir: PathBuf,
+    split: String,
     formats: Vec<ShardFormat>,
     limits: ShardLimits,
     open: Option<Shard>,
@@ -70,9 +69,10 @@ pub(crate) fn extension(format: ShardFormat) -> &'static str {
 }
 
 impl ShardWriter {
-    /// Begins shards in `out/data`, which is made.
+    /// Begins the shards of a split in `out/data`, which is made.
     pub(crate) fn new(
         out: &Path,
+        split: &str,
         formats: &[ShardFormat],
         limits: ShardLimits,
     ) -> Result<Self, AssembleError> {
@@ -81,7 +81,7 @@ impl ShardWriter {
         let mut formats = formats.to_vec();
         formats.sort_unstable();
         formats.dedup();
-        Ok(Self { dir, formats, limits, open: None, done: Vec::new() })
+        Ok(Self { dir, split: split.to_owned(), formats, limits, open: None, done: Vec::new() })
     }
 
     /// Appends one row, to a new shard when the text of the open one has reached its bound.
@@ -114,7 +114,7 @@ impl ShardWriter {
         Ok(())
     }
 
-    /// Completes every shard under its final name; a corpus without rows has one empty shard.
+    /// Completes every shard under its final name; a split without rows has one empty shard.
     pub(crate) fn finish(mut self) -> Result<Vec<CorpusFile>, AssembleError> {
         if self.open.is_none() && self.done.is_empty() {
             self.open = Some(self.open_shard()?);
@@ -123,8 +123,8 @@ impl ShardWriter {
         let count = self.done.len() / self.formats.len().max(1);
         let mut files = Vec::with_capacity(self.done.len());
         for written in self.done {
-            let name =
-                format!("{SPLIT}-{:05}-of-{count:05}.{}", written.shard, extension(written.format));
+            let (split, shard) = (&self.split, written.shard);
+            let name = format!("{split}-{shard:05}-of-{count:05}.{}", extension(written.format));
             let path = self.dir.join(&name);
             fs::rename(&written.temporary, &path).map_err(AssembleError::io(&path))?;
             files.push(CorpusFile {
@@ -141,7 +141,8 @@ impl ShardWriter {
         let number = self.done.len() / self.formats.len().max(1);
         let mut outputs = Vec::with_capacity(self.formats.len());
         for &format in &self.formats {
-            let path = self.dir.join(format!(".{SPLIT}-{number:05}.{}.tmp", extension(format)));
+            let name = format!(".{}-{number:05}.{}.tmp", self.split, extension(format));
+            let path = self.dir.join(name);
             let file = create(&path)?;
             let output = match format {
                 ShardFormat::Parquet => {

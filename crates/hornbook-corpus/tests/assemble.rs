@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests may panic")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -264,6 +264,37 @@ fn the_commit_is_the_documented_function() {
     let text = format!("a\0{}\nb\0{}\n", "0".repeat(64), "1".repeat(64));
     let expected = hex::encode(<sha1::Sha1 as sha1::Digest>::digest(text.as_bytes()));
     assert_eq!(commit_of(&files), expected);
+}
+
+#[test]
+fn a_job_has_the_splits_it_asks_for_whatever_its_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spec = spec("In parts");
+    let splits = [("train", 0.7), ("validation", 0.2), ("annealing", 0.1)];
+    spec.assembly.splits = splits.map(|(name, share)| (name.to_owned(), share)).into();
+    let few = segments(&dir.path().join("few"), &spec, 100);
+    let many = segments(&dir.path().join("many"), &spec, 16);
+    let out = dir.path().join("out");
+    let manifest = assemble(&request(&spec, few), &out).unwrap();
+    let counts = &manifest.content.statistics.splits;
+    // Of ninety documents of seven tokens each.
+    let rows = ["train", "validation", "annealing"].map(|name| counts[name].rows);
+    assert_eq!((rows, counts["validation"].tokens), ([63, 18, 9], 18 * 7));
+    let mut seen = BTreeSet::new();
+    let files = manifest.content.files.iter().filter(|file| file.path.ends_with(".parquet"));
+    for file in files {
+        let file = File::open(out.join(&file.path)).unwrap();
+        for row in CorpusParquetReader::open(file).unwrap() {
+            assert!(seen.insert(row.unwrap().seq));
+        }
+    }
+    assert_eq!(seen.len(), 90);
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(card.contains("  - split: annealing\n    path: data/annealing-*.parquet\n"), "{card}");
+    assert!(card.contains("| validation | 20 % | 18 | 18 | 126 |"), "{card}");
+    let again = dir.path().join("again");
+    assemble(&AssembleRequest { threads: 1, ..request(&spec, many) }, &again).unwrap();
+    assert_eq!(tree(&again), tree(&out));
 }
 
 #[test]

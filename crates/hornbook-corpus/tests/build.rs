@@ -19,9 +19,11 @@ fn request<'a>(sources: &'a [PathBuf], threads: usize) -> BuildRequest<'a> {
     BuildRequest {
         name: "Mine",
         sources,
+        named: &[],
         benchmarks: &[],
         against: &[],
         assembly: AssemblySpec::default(),
+        mix: None,
         gates: None,
         licenses: BTreeMap::new(),
         threads,

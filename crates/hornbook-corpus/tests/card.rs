@@ -17,9 +17,11 @@ fn request<'a>(sources: &'a [PathBuf], name: &'a str) -> BuildRequest<'a> {
     BuildRequest {
         name,
         sources,
+        named: &[],
         benchmarks: &[],
         against: &[],
         assembly: AssemblySpec::default(),
+        mix: None,
         gates: None,
         licenses: BTreeMap::new(),
         threads: 2,

@@ -116,10 +116,18 @@ pub struct RowFunnel {
     pub shortfall: BTreeMap<String, u64>,
     /// Documents dropped at assembly, by reason.
     pub dropped: BTreeMap<String, u64>,
-    /// Rows of the corpus: `accepted` less everything dropped.
+    /// Rows that repeat another one, because a mix reads its document more than once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeated: u64,
+    /// Rows of the corpus: `accepted` less everything dropped, and `repeated`.
     pub rows: u64,
     /// Rows by audience, then format.
     pub cells: BTreeMap<String, BTreeMap<String, u64>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The part of a manifest that is about one run.

@@ -32,7 +32,7 @@ mod statistics;
 mod stats;
 mod template;
 
-pub use assembly::{ANNEALING, AssemblySpec, DedupMode, ShardFormat};
+pub use assembly::{ANNEALING, AssemblySpec, DedupMode, ShardFormat, TRAIN};
 pub use audience::{AudienceSpec, GradeRange, TokenRange};
 pub use clock::{Clock, SystemClock};
 pub use corpus::{CorpusFile, CorpusRow, Manifest, ManifestContent, ManifestRun, RowFunnel};

@@ -82,6 +82,12 @@ pub const BANNED_OPENINGS: usize = 200;
 pub const BANNED_OPENING_BYTES: usize = 200;
 /// Most grades by which a text may be allowed to miss its audience.
 pub const GRADES: f32 = 100.0;
+/// Splits of one corpus.
+pub const SPLITS: usize = 8;
+/// Longest name of a split.
+pub const SPLIT_NAME_BYTES: usize = 32;
+/// Least share of a split.
+pub const SPLIT_SHARE_MIN: f64 = 0.000_001;
 /// Sources of one mix.
 pub const MIX_SOURCES: usize = 64;
 /// Most tokens that a mix or a source may ask for.

@@ -55,6 +55,9 @@ async fn run(cli: Cli, environment: Environment) -> Outcome {
         Command::Corpus(Corpus::Build(arguments)) => {
             commands::corpus::build::run(arguments, global.json).await
         }
+        Command::Corpus(Corpus::Plan(arguments)) => {
+            commands::corpus::plan::run(&arguments, global.json)
+        }
         Command::Corpus(command) => {
             commands::corpus::run(command, &client(&global, &environment)?, global.json).await
         }

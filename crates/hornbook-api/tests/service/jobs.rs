@@ -71,10 +71,9 @@ async fn every_wrong_name_is_pointed_to() {
 async fn what_is_not_built_is_refused_by_name() {
     let app = TestApp::new().await;
     catalog(&app).await;
-    let changes: [(&str, Value, &str); 3] = [
+    let changes: [(&str, Value, &str); 2] = [
         ("seeds", json!({"job": "01900000-0000-7000-8000-000000000000"}), "/seeds/job"),
         ("assembly", json!({"decontaminate": ["humaneval"]}), "/assembly/decontaminate"),
-        ("assembly", json!({"splits": {"train": 1.0}}), "/assembly/splits"),
     ];
     for (field, value, pointer) in changes {
         let mut body = job(3);

@@ -26,6 +26,8 @@ pub(crate) fn build_corpus(dir: &Path, out: &Path, threads: usize) -> Outcome<Va
     let request = BuildRequest {
         name: "Benchmark",
         sources: &sources,
+        named: &[],
+        mix: None,
         benchmarks: &benchmarks,
         against: &[],
         licenses: BTreeMap::new(),

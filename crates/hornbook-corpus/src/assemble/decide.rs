@@ -25,6 +25,10 @@ pub(crate) enum Fate {
     Contaminated,
     /// It begins as too many before it do.
     CommonOpening,
+    /// It fits no line of the mix.
+    NotInMix,
+    /// It fits a line of the mix that has what it wants.
+    MixSurplus,
 }
 
 impl Fate {
@@ -37,6 +41,8 @@ impl Fate {
             Self::Near(_) => Some(NEAR),
             Self::Contaminated => Some(CONTAMINATED),
             Self::CommonOpening => Some(Reason::CommonOpening.as_str()),
+            Self::NotInMix => Some(NOT_IN_MIX),
+            Self::MixSurplus => Some(MIX_SURPLUS),
         }
     }
 
@@ -55,6 +61,10 @@ pub(crate) const EXACT: &str = "duplicate_exact";
 pub(crate) const NEAR: &str = "duplicate_near";
 /// Reason of documents that hold an item of a benchmark.
 pub(crate) const CONTAMINATED: &str = "decontaminated";
+/// Reason of documents that fit no line of the mix.
+pub(crate) const NOT_IN_MIX: &str = "not_in_mix";
+/// Reason of documents whose line of the mix has what it wants.
+pub(crate) const MIX_SURPLUS: &str = "mix_surplus";
 
 const STAYS: u8 = 0;
 const PASSED_OVER: u8 = 255;
@@ -62,6 +72,8 @@ const DUPLICATE_EXACT: u8 = 254;
 const DUPLICATE_NEAR: u8 = 253;
 const HOLDS_BENCHMARK: u8 = 252;
 const COMMON_OPENING: u8 = 251;
+const FITS_NO_LINE: u8 = 249;
+const MORE_THAN_WANTED: u8 = 248;
 /// A document of another corpus, which is only compared with.
 const REFERENCE: u8 = 250;
 
@@ -129,6 +141,12 @@ impl Ledger {
         self.fates[number as usize] = COMMON_OPENING;
     }
 
+    /// Lets a document go that the mix leaves out.
+    pub(crate) fn leave_out(&mut self, number: u32, fate: Fate) {
+        let fits = fate == Fate::MixSurplus;
+        self.fates[number as usize] = if fits { MORE_THAN_WANTED } else { FITS_NO_LINE };
+    }
+
     /// Whether it is a document of another corpus.
     pub(crate) fn is_reference(&self, number: u32) -> bool {
         self.fates[number as usize] == REFERENCE
@@ -144,6 +162,8 @@ impl Ledger {
             DUPLICATE_NEAR => Fate::Near(root()),
             HOLDS_BENCHMARK => Fate::Contaminated,
             COMMON_OPENING => Fate::CommonOpening,
+            FITS_NO_LINE => Fate::NotInMix,
+            MORE_THAN_WANTED => Fate::MixSurplus,
             REFERENCE => Fate::PassedOver,
             gate => gate_of(gate).map_or(Fate::PassedOver, Fate::Refused),
         }
@@ -246,6 +266,9 @@ mod tests {
             id_end: 0,
             score,
             kept_bytes: 0,
+            tokens: 0,
+            margin: f32::NAN,
+            class: 0,
             gate: 0,
             opening: 0,
             trimmed: false,

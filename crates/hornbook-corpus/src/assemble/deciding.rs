@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hornbook_types::{DedupMode, GateSpec};
+use hornbook_types::{AssemblySpec, DedupMode, GateSpec, MixSpec};
 
 use super::column::ColumnTotals;
 use super::decide::{Fate, Ledger};
@@ -13,11 +13,15 @@ use super::survey::Survey;
 use super::work::Work;
 use crate::error::AssembleError;
 use crate::gates::OpeningCap;
+use crate::mix::{Arrangement, Arranger};
 
 /// How it is decided, and where.
 pub(crate) struct Deciding<'a> {
     pub(crate) survey: Survey<'a>,
-    pub(crate) dedup: DedupMode,
+    /// Which duplicates go, and the splits.
+    pub(crate) assembly: &'a AssemblySpec,
+    /// How much there is to be of which part, by what sources call them.
+    pub(crate) mix: Option<&'a MixSpec>,
     /// Gates whose cap on openings holds; the others are the survey's.
     pub(crate) gates: Option<&'a GateSpec>,
     /// Says by number which documents of a segment belong to the corpus.
@@ -38,9 +42,8 @@ pub(crate) struct Decided {
     pub(crate) facts: Vec<FactFile>,
     /// Of the parts alone.
     pub(crate) totals: ColumnTotals,
-    /// Documents that are similar to another, and the first of their cluster, by number.
-    #[expect(dead_code, reason = "splits keep what is similar together")]
-    pub(crate) clusters: Vec<(u32, u32)>,
+    /// Splits, repetition and order of what stays.
+    pub(crate) arrangement: Arrangement,
     /// Processor time of deciding, in nanoseconds.
     pub(crate) nanos: u64,
     pub(crate) work: Work,
@@ -70,34 +73,43 @@ impl Deciding<'_> {
             facts.push(plain.facts(*part, digest, self.sidecars, &mut work)?);
         }
         let began = (self.survey.cpu.process)();
-        let mut ledger = self.ledger(&facts, parts.len())?;
-        ledger.decide_exact(self.dedup);
-        let mut clusters = Vec::new();
-        if self.dedup == DedupMode::Near {
+        let mut arranger = Arranger::new(self.assembly, self.mix);
+        let mut ledger = self.ledger(&facts, parts, &mut arranger)?;
+        ledger.decide_exact(self.assembly.dedup);
+        if self.assembly.dedup == DedupMode::Near {
             let all: Vec<&dyn Part> = parts.iter().chain(against).map(|it| it.0).collect();
-            clusters = drop_near(&mut ledger, &all, &facts, self.scratch, self.survey.threads)?;
+            let threads = self.survey.threads;
+            arranger.join(&drop_near(&mut ledger, &all, &facts, self.scratch, threads)?);
         }
         ledger.drop_contaminated();
+        let arrangement = arranger.arrange(&mut ledger)?;
         let took = (self.survey.cpu.process)().saturating_sub(began);
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        Ok(Decided { ledger, facts, totals, clusters, nanos, work })
+        Ok(Decided { ledger, facts, totals, arrangement, nanos, work })
     }
 
     /// Everything that is known, and the cap on openings, which needs nothing but the order of documents.
-    fn ledger(&self, facts: &[FactFile], parts: usize) -> Result<Ledger, AssembleError> {
+    fn ledger(
+        &self,
+        facts: &[FactFile],
+        parts: &[Digested<'_>],
+        arranger: &mut Arranger<'_>,
+    ) -> Result<Ledger, AssembleError> {
         let mut ledger = Ledger::default();
         let mut cap = self.gates.and_then(OpeningCap::of);
         for (place, file) in facts.iter().enumerate() {
-            if place >= parts {
+            let Some((part, _)) = parts.get(place) else {
                 for fact in file.facts()? {
                     ledger.push_reference(&fact?)?;
                 }
                 continue;
-            }
+            };
             let first = ledger.len();
+            let shelf = arranger.shelf(part.source(), &file.classes()?);
             for fact in file.facts()? {
                 let fact = fact?;
                 let number = ledger.push(&fact, (self.takes)(fact.seq))?;
+                arranger.push(&fact, &shelf)?;
                 if ledger.fate(number) == Fate::Stays
                     && let Some(cap) = &mut cap
                     && !cap.take_key(fact.opening)

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use hornbook_types::GateSpec;
+
 use super::fact::Fact;
-use super::judging::{number_of, passed};
+use super::judging::{Passed, number_of, passed};
 use super::part::Row;
 use super::survey::Survey;
+use super::write::tokens_of;
 use crate::decontaminate::Hit;
 use crate::dedup::text_hash;
 use crate::error::AssembleError;
 use crate::gates::opening_key;
+use crate::mix::{Class, margin};
 use crate::near::Signer;
 
 /// What is to be found; the rest is known.
@@ -38,6 +42,8 @@ pub(super) struct Batch {
 pub(super) struct Examined {
     pub(super) facts: Vec<Fact>,
     pub(super) own_ids: Vec<Option<String>>,
+    /// What filters of mixes ask.
+    pub(super) classes: Vec<Class>,
     /// One after the other.
     pub(super) signatures: Vec<u8>,
     /// By place in the batch.
@@ -66,7 +72,7 @@ impl Survey<'_> {
         let facts: Vec<Fact> = match &batch.known {
             Some(known) => known.clone(),
             None => {
-                batch.rows.iter().zip(&judged).map(|(row, judged)| fact(row, *judged)).collect()
+                batch.rows.iter().zip(judged).map(|(row, judged)| self.fact(row, &judged)).collect()
             }
         };
         let hashed = now();
@@ -94,6 +100,7 @@ impl Survey<'_> {
         let own_id = |row: &Row| row.has_own_id.then(|| row.row.id.clone());
         Ok(Examined {
             own_ids: batch.rows.iter().map(own_id).collect(),
+            classes: batch.rows.iter().map(|row| Class::of(&row.row)).collect(),
             signatures,
             hits,
             estimated,
@@ -104,26 +111,41 @@ impl Survey<'_> {
         })
     }
 
-    /// Bytes that the gates let through, and the number of the gate that refused it.
-    fn judged(&self, row: &Row) -> (usize, u8) {
-        let Some(gates) = self.gates else { return (row.row.text.len(), 0) };
-        let (bytes, gate) = passed(gates, row);
-        (bytes, gate.map_or(0, number_of))
+    fn judged(&self, row: &Row) -> Passed {
+        let whole = || Passed { bytes: row.row.text.len(), gate: None, scores: None };
+        self.gates.map_or_else(whole, |gates| passed(gates, row))
     }
-}
 
-fn fact(row: &Row, (bytes, gate): (usize, u8)) -> Fact {
-    let text = &row.row.text;
-    let kept = text.get(..bytes).unwrap_or(text);
-    Fact {
-        hash: text_hash(kept),
-        seq: row.row.seq,
-        opening: opening_key(kept),
-        id_end: 0,
-        score: row.score.unwrap_or(f32::NAN),
-        kept_bytes: u32::try_from(kept.len()).unwrap_or(u32::MAX),
-        gate,
-        trimmed: kept.len() < text.len(),
+    fn fact(&self, row: &Row, judged: &Passed) -> Fact {
+        let text = &row.row.text;
+        let kept = text.get(..judged.bytes).unwrap_or(text);
+        Fact {
+            hash: text_hash(kept),
+            seq: row.row.seq,
+            opening: opening_key(kept),
+            id_end: 0,
+            score: row.score.unwrap_or(f32::NAN),
+            kept_bytes: u32::try_from(kept.len()).unwrap_or(u32::MAX),
+            tokens: tokens_of(kept.len(), text.len(), row.row.token_length),
+            margin: self.margin(row, judged),
+            class: 0,
+            gate: judged.gate.map_or(0, number_of),
+            trimmed: kept.len() < text.len(),
+        }
+    }
+
+    /// By what was measured just now, or by those who wrote the row.
+    fn margin(&self, row: &Row, judged: &Passed) -> f32 {
+        let defaults = GateSpec::default();
+        let gates = self.gates.unwrap_or(&defaults);
+        let margin = match &judged.scores {
+            Some(scores) => margin(gates, scores),
+            None if row.row.scores.len() > 2 => {
+                serde_json::from_str(&row.row.scores).ok().and_then(|told| margin(gates, &told))
+            }
+            None => None,
+        };
+        margin.unwrap_or(f32::NAN)
     }
 }
 

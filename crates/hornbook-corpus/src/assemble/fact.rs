@@ -17,6 +17,12 @@ pub(crate) struct Fact {
     pub(crate) score: f32,
     /// Bytes of its beginning that the gates let through.
     pub(crate) kept_bytes: u32,
+    /// The tokens of these.
+    pub(crate) tokens: u32,
+    /// How far it is from what gates refuse; not a number when nobody measured.
+    pub(crate) margin: f32,
+    /// What its columns hold, by number among its part's classes.
+    pub(crate) class: u16,
     /// The gate that refused it, by its place in `Reason::ALL`, and 1; 0 for none.
     pub(crate) gate: u8,
     /// Whether its text was cut.
@@ -24,7 +30,7 @@ pub(crate) struct Fact {
 }
 
 /// Bytes of a stored fact.
-pub(crate) const FACT_BYTES: usize = 50;
+pub(crate) const FACT_BYTES: usize = 60;
 
 impl Fact {
     /// Its form in a file, little-endian.
@@ -38,6 +44,9 @@ impl Fact {
         bytes[44..48].copy_from_slice(&self.kept_bytes.to_le_bytes());
         bytes[48] = self.gate;
         bytes[49] = u8::from(self.trimmed);
+        bytes[50..54].copy_from_slice(&self.tokens.to_le_bytes());
+        bytes[54..58].copy_from_slice(&self.margin.to_le_bytes());
+        bytes[58..60].copy_from_slice(&self.class.to_le_bytes());
         bytes
     }
 
@@ -52,6 +61,9 @@ impl Fact {
             kept_bytes: u32::from_le_bytes(array(bytes, 44)),
             gate: bytes[48],
             trimmed: bytes[49] != 0,
+            tokens: u32::from_le_bytes(array(bytes, 50)),
+            margin: f32::from_le_bytes(array(bytes, 54)),
+            class: u16::from_le_bytes(array(bytes, 58)),
         }
     }
 }
@@ -75,6 +87,9 @@ mod tests {
             id_end: 77,
             score: -0.25,
             kept_bytes: 9,
+            tokens: 70_000,
+            margin: 0.5,
+            class: 300,
             gate: 3,
             trimmed: true,
         };

@@ -7,9 +7,10 @@ use std::path::Path;
 use super::column::{Column, ColumnTotals};
 use super::fact::{FACT_BYTES, Fact};
 use crate::error::AssembleError;
+use crate::mix::Class;
 
-/// Files of the column of facts: one record a document, and the ids that documents have of their own.
-pub(super) const FACT_FILES: [&str; 2] = ["facts", "ids"];
+/// Files of the column of facts: one record a document, the ids that documents have of their own, and their classes.
+pub(super) const FACT_FILES: [&str; 3] = ["facts", "ids", "classes"];
 /// The file of the column of signatures, as many bytes a document as the scheme says.
 pub(super) const SIGNATURE_FILES: [&str; 1] = ["signatures"];
 /// Files of the column of leaks: rows that hold any, and for each of them a line of JSON.
@@ -41,6 +42,13 @@ impl FactFile {
     ) -> Result<impl Iterator<Item = Result<Fact, AssembleError>> + Send + use<>, AssembleError>
     {
         facts_of(&self.facts)
+    }
+
+    /// What the columns of documents hold, by the number in their facts.
+    pub(crate) fn classes(&self) -> Result<Vec<Class>, AssembleError> {
+        let file = self.facts.open(FACT_FILES[2])?;
+        let path = self.facts.path(FACT_FILES[2]);
+        serde_json::from_reader(file).map_err(|error| AssembleError::io(&path)(error.into()))
     }
 
     /// Every signature in order, of so many bytes each.

@@ -10,8 +10,18 @@ use serde_json::{Map, Value};
 use super::part::Row;
 use crate::gates::{Answer, judge};
 
-/// Bytes of a document's beginning that the gates let through, and the gate that refused it.
-pub(super) fn passed(gates: &GateSpec, row: &Row) -> (usize, Option<Reason>) {
+/// What gates say of a document.
+pub(super) struct Passed {
+    /// Bytes of its beginning that they let through.
+    pub(super) bytes: usize,
+    /// The gate that refused it.
+    pub(super) gate: Option<Reason>,
+    /// What was measured, where anything was.
+    pub(super) scores: Option<Map<String, Value>>,
+}
+
+/// Tries the gates on a document.
+pub(super) fn passed(gates: &GateSpec, row: &Row) -> Passed {
     let reason = finish_reason(&row.row.finish_reason);
     // A file without seeds has nothing that a text could recite.
     let seed: Map<String, Value> = serde_json::from_str(&row.row.seed_data).unwrap_or_default();
@@ -25,11 +35,11 @@ pub(super) fn passed(gates: &GateSpec, row: &Row) -> (usize, Option<Reason>) {
     };
     let judgement = judge(gates, &any_audience(), answer);
     // Masking is for answers that arrive; a file's text is kept as far as the gates let it through.
-    let kept = match judgement.text {
+    let bytes = match judgement.text {
         Cow::Borrowed(text) => text.len(),
         Cow::Owned(_) => row.row.text.len(),
     };
-    (kept, judgement.reason)
+    Passed { bytes, gate: judgement.reason, scores: Some(judgement.scores) }
 }
 
 /// A file that does not say why its texts end means that they end by themselves.

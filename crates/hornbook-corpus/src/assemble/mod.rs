@@ -32,8 +32,9 @@ pub use wanted::WantedBenchmarks;
 pub use work::Work;
 
 pub(crate) use column::ColumnTotals;
-pub(crate) use decide::Fate;
+pub(crate) use decide::{Fate, Ledger};
 pub(crate) use deciding::{Decided, Deciding, Digested};
+pub(crate) use fact::Fact;
 pub(crate) use fact_file::FactFile;
 pub(crate) use hits::write_hits;
 pub(crate) use part::{Part, Row, Rows};
@@ -44,9 +45,10 @@ use crate::card::{CardFacts, Made, Origin, write_card};
 use crate::decontaminate::DecontaminationReport;
 use crate::error::AssembleError;
 use crate::manifest::{MANIFEST_PATH, commit_of, spec_digest};
+use crate::mix::Output;
 use crate::near::NearScheme;
 use crate::segment::Segment;
-use crate::shards::{ShardLimits, ShardWriter};
+use crate::shards::ShardLimits;
 use crate::sources::SourceFile;
 
 /// Path of the dataset card below a corpus.
@@ -133,11 +135,12 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Assembled, 
     let parts: Vec<&dyn Part> = parts.iter().map(|part| part.0).collect();
     let mut tally = Tally { funnel: request.before.clone(), ..Tally::default() };
     tally.funnel.accepted = 0;
-    let mut shards = ShardWriter::new(out, &request.spec.assembly.format, request.limits)?;
     let nobody = &mut |_: u32, _: &Row, _: Fate| Ok(());
-    let Decided { ledger, .. } = &decided;
+    let Decided { ledger, arrangement, .. } = &decided;
+    let formats = &request.spec.assembly.format;
+    let mut output = Output::new(arrangement, out, &scratch, formats, request.limits)?;
     let keep_going = request.keep_going;
-    write_rows(&parts, ledger, request.threads, &mut tally, &mut shards, keep_going, nobody)?;
+    write_rows(&parts, ledger, request.threads, &mut tally, &mut output, keep_going, nobody)?;
     for (model, sha256) in &mut tally.models {
         *sha256 = request.model_hashes.get(model).cloned();
     }
@@ -145,7 +148,7 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Assembled, 
     funnel.ended = funnel.accepted
         + funnel.rejected.values().sum::<u64>()
         + funnel.failed.values().sum::<u64>();
-    let mut files = shards.finish()?;
+    let mut files = output.finish()?;
     let mut decontamination = None;
     if let Some(wanted) = request.benchmarks {
         let (file, mut report) = write_hits(out, wanted.decontaminator(), &parts, &decided.facts)?;
@@ -189,6 +192,7 @@ fn describe(
         models: &tally.models,
         lines: &tally.lines,
         statistics: &statistics,
+        mix: None,
         leaks,
     };
     write_card(&facts, out, &mut files)?;
@@ -228,9 +232,10 @@ fn decide(
     let survey = survey_of(&spec.assembly, benchmarks, threads, keep_going);
     let against: Vec<Digested<'_>> =
         request.against.iter().map(|file| digested(file)).collect::<Result<_, _>>()?;
-    let dedup = spec.assembly.dedup;
     let (gates, takes) = (Some(&spec.gates), request.takes);
-    Deciding { survey, dedup, gates, takes, sidecars, scratch }.decide(parts, &against)
+    let assembly = &spec.assembly;
+    let deciding = Deciding { survey, assembly, mix: None, gates, takes, sidecars, scratch };
+    deciding.decide(parts, &against)
 }
 
 /// What is asked of every document of a job.

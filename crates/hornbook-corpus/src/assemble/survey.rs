@@ -17,10 +17,11 @@ use super::wanted::WantedBenchmarks;
 use super::work::Work;
 use crate::error::AssembleError;
 use crate::hashing::sha256_hex;
+use crate::mix::Classes;
 use crate::near::{NearScheme, Signer};
 
 /// Changes whenever facts mean something else than before.
-const SCHEME: u32 = 3;
+const SCHEME: u32 = 4;
 
 /// The processor's time: what the calling thread took, and what the whole process took.
 #[derive(Clone, Copy)]
@@ -174,6 +175,7 @@ struct Writers {
     facts: Option<ColumnWriter>,
     signatures: Option<ColumnWriter>,
     leaks: Option<ColumnWriter>,
+    classes: Classes,
     id_end: u64,
     row: u64,
 }
@@ -188,6 +190,7 @@ impl Writers {
             facts: create(wants.facts, Some(&keys.facts), &FACT_FILES)?,
             signatures: create(wants.signatures, keys.signatures.as_deref(), &SIGNATURE_FILES)?,
             leaks: create(wants.leaks, keys.leaks.as_deref(), &LEAK_FILES)?,
+            classes: Classes::default(),
             id_end: 0,
             row: 0,
         })
@@ -196,11 +199,13 @@ impl Writers {
     fn write(&mut self, examined: &Examined) -> Result<(), AssembleError> {
         let documents = examined.facts.len() as u64;
         if let Some(column) = &mut self.facts {
-            for (fact, own_id) in examined.facts.iter().zip(&examined.own_ids) {
+            let documents_of = examined.facts.iter().zip(&examined.own_ids);
+            for ((fact, own_id), class) in documents_of.zip(&examined.classes) {
                 let id = own_id.as_deref().unwrap_or_default().as_bytes();
                 self.id_end += id.len() as u64;
                 column.write(1, id)?;
-                column.write(0, &Fact { id_end: self.id_end, ..*fact }.to_bytes())?;
+                let class = self.classes.number(class);
+                column.write(0, &Fact { id_end: self.id_end, class, ..*fact }.to_bytes())?;
             }
             column.totals.documents += documents;
             column.totals.estimated += examined.estimated;
@@ -228,7 +233,11 @@ impl Writers {
     }
 
     fn finish(self, there: &mut Columns) -> Result<(), AssembleError> {
-        let Self { facts, signatures, leaks, .. } = self;
+        let Self { mut facts, signatures, leaks, classes, .. } = self;
+        if let Some(facts) = &mut facts {
+            let json = serde_json::to_vec(classes.list());
+            facts.write(2, &json.map_err(|error| AssembleError::Row(error.to_string()))?)?;
+        }
         for (writer, place) in [
             (facts, &mut there.facts),
             (signatures, &mut there.signatures),

@@ -12,8 +12,8 @@ use super::ordered::ordered;
 use super::part::{Part, Row, Rows};
 use crate::error::AssembleError;
 use crate::hashing::sha256_hex;
+use crate::mix::Output;
 use crate::profile::{Profile, Remarks};
-use crate::shards::{SPLIT, ShardWriter};
 
 /// What was counted while rows went by.
 #[derive(Default)]
@@ -36,7 +36,7 @@ pub(crate) fn write_rows(
     ledger: &Ledger,
     threads: usize,
     tally: &mut Tally,
-    shards: &mut ShardWriter,
+    output: &mut Output<'_>,
     keep_going: &(dyn Fn() -> bool + Sync),
     on_dropped: &mut OnDropped<'_>,
 ) -> Result<(), AssembleError> {
@@ -54,9 +54,10 @@ pub(crate) fn write_rows(
                 match (fate, remarks) {
                     (Fate::PassedOver, _) => {}
                     (Fate::Stays, Some(remarks)) => {
-                        tally.count(&row);
-                        tally.profile.keep(SPLIT, batch.source, &row.row, remarks);
-                        shards.write(row.row)?;
+                        let (split, times) = output.split_of(number);
+                        tally.count(&row, times);
+                        tally.profile.keep(split, batch.source, times, &row.row, remarks);
+                        output.write(number, row)?;
                     }
                     _ => {
                         tally.drop(fate);
@@ -161,27 +162,36 @@ impl<'a> Reader<'a> {
 /// Leaves the beginning that the gates let through; its tokens are its share of all of them.
 fn cut(row: &mut Row, bytes: usize) {
     let text = &mut row.row.text;
-    let whole = text.len().max(1) as u64;
-    let tokens = u64::from(row.row.token_length) * bytes as u64 / whole;
-    row.row.token_length = u32::try_from(tokens).unwrap_or(u32::MAX);
+    row.row.token_length = tokens_of(bytes, text.len(), row.row.token_length);
     if text.is_char_boundary(bytes) {
         text.truncate(bytes);
     }
 }
 
+/// Tokens of some bytes of a text, as their share of all.
+pub(super) fn tokens_of(bytes: usize, whole: usize, tokens: u32) -> u32 {
+    // An empty text may have been counted as tokens all the same.
+    if bytes == whole {
+        return tokens;
+    }
+    let part = u64::from(tokens) * bytes as u64 / whole.max(1) as u64;
+    u32::try_from(part).unwrap_or(u32::MAX)
+}
+
 impl Tally {
-    fn count(&mut self, row: &Row) {
+    fn count(&mut self, row: &Row, times: u64) {
         let row = &row.row;
         let funnel = &mut self.funnel;
         funnel.accepted += 1;
-        funnel.rows += 1;
-        self.tokens += u64::from(row.token_length);
+        funnel.repeated += times - 1;
+        funnel.rows += times;
+        self.tokens += times * u64::from(row.token_length);
         let formats = funnel.cells.entry(row.audience.clone()).or_default();
-        *formats.entry(row.format.clone()).or_default() += 1;
+        *formats.entry(row.format.clone()).or_default() += times;
         if !self.models.contains_key(&row.model) {
             self.models.insert(row.model.clone(), None);
         }
-        *self.lines.entry((row.template.clone(), row.audience.clone())).or_default() += 1;
+        *self.lines.entry((row.template.clone(), row.audience.clone())).or_default() += times;
     }
 
     fn drop(&mut self, fate: Fate) {

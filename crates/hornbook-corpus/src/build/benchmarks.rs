@@ -42,5 +42,5 @@ fn read_file(all: &mut Benchmarks, path: &Path) -> Result<BuiltFrom, AssembleErr
         },
     })?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(BuiltFrom { file: name.into_owned(), sha256 })
+    Ok(BuiltFrom { file: name.into_owned(), sha256, source: None })
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hornbook_types::{AssemblySpec, CorpusFile, CorpusStatistics, GateSpec, RowFunnel};
+use hornbook_types::{
+    AssemblySpec, CorpusFile, CorpusStatistics, GateSpec, MixReport, MixSpec, RowFunnel,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::assemble::limits::BYTES_PER_TOKEN;
@@ -19,11 +21,18 @@ pub struct BuiltFrom {
     pub file: String,
     /// SHA-256 of its content, 64 hex digits.
     pub sha256: String,
+    /// The source of the mix that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 impl BuiltFrom {
     pub(super) fn of(source: &SourceFile) -> Result<Self, AssembleError> {
-        Ok(Self { file: source.label().to_owned(), sha256: source.digest()? })
+        Ok(Self {
+            file: source.label().to_owned(),
+            sha256: source.digest()?,
+            source: source.name().map(str::to_owned),
+        })
     }
 }
 
@@ -43,6 +52,9 @@ pub struct SourceLicense {
 pub struct BuildSpec {
     /// How documents were assembled.
     pub assembly: AssemblySpec,
+    /// How much of which source was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mix: Option<MixSpec>,
     /// Gates that were tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gates: Option<GateSpec>,
@@ -103,6 +115,9 @@ pub struct BuildContent {
     /// What the rows look like.
     #[serde(default)]
     pub statistics: CorpusStatistics,
+    /// What became of the mix: every preset and default written out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mix: Option<MixReport>,
     /// What was found of benchmarks, where any were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decontamination: Option<DecontaminationReport>,

@@ -2,6 +2,7 @@
 
 mod benchmarks;
 mod manifest;
+mod named;
 mod removed;
 mod workspace;
 
@@ -9,7 +10,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hornbook_types::{AssemblySpec, DedupMode, GateSpec, RowFunnel};
+use hornbook_types::{
+    AssemblySpec, DedupMode, GateSpec, GroupCounts, MixReport, MixSpec, RowFunnel,
+};
 
 pub use manifest::{BuildContent, BuildManifest, BuildSpec, BuiltFrom, SourceLicense};
 pub(crate) use removed::REMOVED_PATH;
@@ -21,9 +24,10 @@ use crate::assemble::{
 use crate::card::{CardFacts, Made, Origin, write_card};
 use crate::error::AssembleError;
 use crate::manifest::{MANIFEST_PATH, commit_of};
+use crate::mix::Output;
 use crate::near::NearScheme;
-use crate::shards::{ShardLimits, ShardWriter};
-use crate::sources::{SourceFile, find_references, find_sources};
+use crate::shards::ShardLimits;
+use crate::sources::{SourceFile, find_references};
 use removed::RemovedWriter;
 use workspace::Workspace;
 
@@ -33,12 +37,16 @@ pub struct BuildRequest<'a> {
     pub name: &'a str,
     /// Files and directories of documents, in the order in which the corpus has them.
     pub sources: &'a [PathBuf],
+    /// Further files and directories, under the names by which a mix calls them; they come after `sources`.
+    pub named: &'a [NamedSource],
     /// Files of benchmarks to keep out: JSONL, `{benchmark, item_id, text}` a line.
     pub benchmarks: &'a [PathBuf],
     /// Files and directories of other corpora: what is a duplicate of one of their documents goes.
     pub against: &'a [PathBuf],
     /// How documents are assembled; `decontaminate` names benchmarks of those files, none means all.
     pub assembly: AssemblySpec,
+    /// How much of which source there is; without, everything once. Needs a name for every source.
+    pub mix: Option<MixSpec>,
     /// Gates that documents must pass; none are tried without.
     pub gates: Option<GateSpec>,
     /// Licences of the sources, by the name of a file or of a directory above it.
@@ -55,6 +63,15 @@ pub struct BuildRequest<'a> {
     pub keep_going: &'a (dyn Fn() -> bool + Sync),
 }
 
+/// Files and directories of documents that a mix has a name for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedSource {
+    /// The name: the label of one of the mix's sources.
+    pub name: String,
+    /// The files and directories, in the order in which their documents count.
+    pub paths: Vec<PathBuf>,
+}
+
 /// What a build did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuildSummary {
@@ -66,6 +83,10 @@ pub struct BuildSummary {
     pub tokens: u64,
     /// Documents that are not in the corpus, by reason.
     pub removed: BTreeMap<String, u64>,
+    /// What is in each split.
+    pub splits: BTreeMap<String, GroupCounts>,
+    /// What became of the mix, if there was one.
+    pub mix: Option<MixReport>,
     /// Commit of the corpus.
     pub commit: String,
     /// Documents deduplicated per second of processor time, from reading them to the decision.
@@ -81,7 +102,7 @@ pub struct BuildSummary {
 /// Until then work lies in a hidden directory beside it, from where the same request goes on after a kill. Where the
 /// corpus of the same request is complete already, it stays as it is.
 pub fn build(request: &BuildRequest<'_>, out: &Path) -> Result<BuildSummary, AssembleError> {
-    let sources = find_sources(request.sources)?;
+    let sources = named::all_sources(request)?;
     if sources.is_empty() {
         return Err(AssembleError::Request("there is no source".to_owned()));
     }
@@ -102,6 +123,7 @@ pub fn build(request: &BuildRequest<'_>, out: &Path) -> Result<BuildSummary, Ass
     };
     let spec = BuildSpec {
         assembly: request.assembly.clone(),
+        mix: request.mix.clone(),
         gates: request.gates.clone(),
         licenses: request.licenses.clone(),
         sources: from(&sources)?,
@@ -122,7 +144,7 @@ pub fn build(request: &BuildRequest<'_>, out: &Path) -> Result<BuildSummary, Ass
         wanted: wanted.as_ref(),
         decided: &decided,
     };
-    let manifest = pieces.write(spec, digest, &place)?;
+    let manifest = pieces.write(spec, digest, &place, workspace.dir())?;
     workspace.publish(&place)?;
     Ok(summary_of(&manifest.content, Some(&decided)))
 }
@@ -136,18 +158,18 @@ fn decide(
     benchmarks: Option<&WantedBenchmarks>,
     workspace: &Workspace,
 ) -> Result<Decided, AssembleError> {
-    let dedup = request.assembly.dedup;
+    let (assembly, mix) = (&request.assembly, request.mix.as_ref());
     let gates = request.gates.as_ref();
     let survey = Survey {
         gates,
-        near: (dedup == DedupMode::Near).then_some(NearScheme::DEFAULT),
+        near: (assembly.dedup == DedupMode::Near).then_some(NearScheme::DEFAULT),
         benchmarks,
         threads: request.threads,
         cpu: request.cpu,
         keep_going: request.keep_going,
     };
     let (sidecars, scratch) = (workspace.facts(), workspace.dir());
-    let deciding = Deciding { survey, dedup, gates, takes: &|_| true, sidecars, scratch };
+    let deciding = Deciding { survey, assembly, mix, gates, takes: &|_| true, sidecars, scratch };
     deciding.decide(&digested(sources, &spec.sources), &digested(against, &spec.against))
 }
 
@@ -172,19 +194,21 @@ impl Pieces<'_> {
         spec: BuildSpec,
         digest: String,
         place: &Path,
+        scratch: &Path,
     ) -> Result<BuildManifest, AssembleError> {
         let Self { request, parts, decided, .. } = self;
-        let Decided { ledger, facts, totals, .. } = decided;
-        let mut shards = ShardWriter::new(place, &spec.assembly.format, request.limits)?;
+        let Decided { ledger, facts, totals, arrangement, .. } = decided;
+        let formats = &spec.assembly.format;
+        let mut output = Output::new(arrangement, place, scratch, formats, request.limits)?;
         let all = [parts.as_slice(), &self.against].concat();
         let mut removed = RemovedWriter::create(place, &all, facts)?;
         let mut tally = Tally::default();
         let on_dropped = &mut |_, row: &_, fate| removed.write(row, fate);
         let (threads, keep_going) = (request.threads, request.keep_going);
-        write_rows(parts, ledger, threads, &mut tally, &mut shards, keep_going, on_dropped)?;
+        write_rows(parts, ledger, threads, &mut tally, &mut output, keep_going, on_dropped)?;
         tally.funnel.prompts = totals.documents;
         tally.funnel.ended = totals.documents;
-        let mut files = shards.finish()?;
+        let mut files = output.finish()?;
         files.push(removed.finish()?);
         let mut decontamination = None;
         if let Some(wanted) = self.wanted {
@@ -209,6 +233,7 @@ impl Pieces<'_> {
             models: &tally.models,
             lines: &tally.lines,
             statistics: &statistics,
+            mix: arrangement.report.as_ref(),
             leaks: decontamination.as_ref(),
         };
         write_card(&facts, place, &mut files)?;
@@ -225,6 +250,7 @@ impl Pieces<'_> {
             models: tally.models.into_keys().filter(|model| !model.is_empty()).collect(),
             counts: tally.funnel,
             statistics,
+            mix: arrangement.report.clone(),
             decontamination,
         };
         let manifest = BuildManifest { content, hornbook: request.hornbook.to_owned() };
@@ -260,6 +286,8 @@ fn summary_of(content: &BuildContent, decided: Option<&Decided>) -> BuildSummary
         rows: content.rows,
         tokens: content.tokens,
         removed: rejected.iter().chain(dropped).map(|(why, n)| (why.clone(), *n)).collect(),
+        splits: content.statistics.splits.clone(),
+        mix: content.mix.clone(),
         commit: content.commit.clone(),
         dedup_docs_per_cpu_s: dedup.filter(|_| deduplicates).and_then(per_second),
         decont_docs_per_cpu_s: per_second(totals.decontaminate_nanos),

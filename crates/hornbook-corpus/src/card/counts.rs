@@ -39,6 +39,9 @@ pub(super) fn counts(out: &mut String, facts: &CardFacts<'_>) {
         left = left.saturating_sub(count);
         line!(out, "| dropped: {} | {count} | {left} |", markdown(reason));
     }
+    if funnel.repeated > 0 {
+        line!(out, "| repeated | {} | {} |", funnel.repeated, left + funnel.repeated);
+    }
     line!(out, "| **rows of the corpus** | | **{}** |", funnel.rows);
     line!(out, "| tokens of those rows | {} | |\n", facts.tokens);
     line!(out, "Tokens: {}.\n", markdown(facts.token_counts));

@@ -1,10 +1,10 @@
 //! The YAML at the top of a card, which the Hub and its clients read.
 
-use hornbook_types::CorpusFile;
+use hornbook_types::{CorpusFile, TRAIN};
 
 use super::{CardFacts, Made, line};
 use crate::escape::yaml;
-use crate::shards::{DATA_DIR, SPLIT};
+use crate::shards::DATA_DIR;
 
 /// Upper bounds of the Hub's size categories.
 const SIZES: [(u64, &str); 7] = [
@@ -73,7 +73,7 @@ pub(crate) fn splits(files: &[CorpusFile]) -> Vec<(String, &'static str)> {
         }
         if !found.is_empty() {
             // What is trained on comes first, whatever the names of the others.
-            found.sort_by_key(|(split, _)| split != SPLIT);
+            found.sort_by_key(|(split, _)| split != TRAIN);
             return found;
         }
     }

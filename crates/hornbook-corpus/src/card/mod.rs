@@ -21,7 +21,7 @@ use std::fs;
 use std::path::Path;
 
 use hornbook_types::{
-    AssemblySpec, CorpusFile, CorpusStatistics, GateSpec, PinnedJobSpec, RowFunnel,
+    AssemblySpec, CorpusFile, CorpusStatistics, GateSpec, MixReport, PinnedJobSpec, RowFunnel,
 };
 
 use crate::assemble::{CARD_PATH, write_file};
@@ -29,6 +29,7 @@ use crate::build::BuildSpec;
 use crate::croissant::{CROISSANT_PATH, croissant};
 use crate::decontaminate::DecontaminationReport;
 use crate::error::AssembleError;
+use crate::mix::{mix_section, splits_section};
 
 pub(crate) use header::{languages, splits};
 pub(crate) use licence::hub_license;
@@ -61,6 +62,8 @@ pub(crate) struct CardFacts<'a> {
     pub(crate) lines: &'a BTreeMap<(String, String), u64>,
     /// What the rows look like.
     pub(crate) statistics: &'a CorpusStatistics,
+    /// What became of the mix, if there was one.
+    pub(crate) mix: Option<&'a MixReport>,
     /// What was found of benchmarks, where any were looked for.
     pub(crate) leaks: Option<&'a DecontaminationReport>,
 }
@@ -141,6 +144,10 @@ fn card(
         }
         Made::Files(spec) => recipe::sources(&mut out, spec),
     }
+    if let Some(mix) = facts.mix {
+        mix_section(&mut out, mix);
+    }
+    splits_section(&mut out, &facts.assembly.splits, &facts.statistics.splits);
     counts::counts(&mut out, facts);
     leaks::leaks(&mut out, facts, files);
     statistics::statistics(&mut out, facts.statistics, facts.funnel, charts);

@@ -96,6 +96,14 @@ pub fn judge<'a>(gates: &GateSpec, audience: &AudienceSpec, answer: Answer<'a>) 
     Judgement { verdict, reason, text, scores }
 }
 
+/// Share of a text that stands in its seed.
+const SEED_COPY: &str = "seed_copy";
+/// Share of a text that stands in its prompt.
+const PROMPT_ECHO: &str = "prompt_echo";
+/// Share of lines that repeat an earlier one.
+const DUPLICATE_LINES: &str = "duplicate_lines";
+/// Share of word n-grams that repeat an earlier one.
+const DUPLICATE_NGRAMS: &str = "duplicate_ngrams";
 /// Name of the score that says that a text was cut.
 const TRIMMED: &str = "trimmed";
 /// Name of the score that estimates the tokens left of a text that was cut, by its share of the bytes.
@@ -157,22 +165,22 @@ fn says_something_new(
     let answer_words = words(text);
     if let Some(bound) = bound(on, gates.max_seed_copy, seed_copy::DEFAULT_SHARE) {
         let share = seed_copy::seed_share(&answer_words, answer.seed);
-        note(scores, "seed_copy", share);
+        note(scores, SEED_COPY, share);
         refuse(share > bound, Reason::SeedCopy)?;
     }
     if let Some(bound) = bound(on, gates.max_prompt_echo, prompt_echo::DEFAULT_SHARE) {
         let share = prompt_echo::share(&answer_words, &words(answer.prompt));
-        note(scores, "prompt_echo", share);
+        note(scores, PROMPT_ECHO, share);
         refuse(share > bound, Reason::PromptEcho)?;
     }
     if let Some(bound) = bound(on, gates.max_duplicate_lines, repetition::DEFAULT_LINE_SHARE) {
         let share = repetition::duplicate_lines(text);
-        note(scores, "duplicate_lines", share);
+        note(scores, DUPLICATE_LINES, share);
         refuse(share > bound, Reason::Repetition)?;
     }
     if let Some(bound) = bound(on, gates.max_duplicate_ngrams, repetition::DEFAULT_NGRAM_SHARE) {
         let share = repetition::duplicate_ngrams(&answer_words);
-        note(scores, "duplicate_ngrams", share);
+        note(scores, DUPLICATE_NGRAMS, share);
         refuse(repetition::is_loop(text, share, bound), Reason::Repetition)?;
     }
     Ok(())
@@ -204,6 +212,19 @@ fn suits_its_reader(
     let Some(most) = gates.max_profane_words else { return Ok(()) };
     let profane = profanity::find(text).take(most as usize + 1).count();
     refuse(profane > most as usize, Reason::Profanity)
+}
+
+/// The shares that [`judge`] notes and the bounds of those that are on.
+pub(crate) fn share_bounds(gates: &GateSpec) -> Vec<(&'static str, f32)> {
+    let on = gates.preset == GatePreset::Default;
+    let all = [
+        (SEED_COPY, gates.max_seed_copy, seed_copy::DEFAULT_SHARE),
+        (PROMPT_ECHO, gates.max_prompt_echo, prompt_echo::DEFAULT_SHARE),
+        (DUPLICATE_LINES, gates.max_duplicate_lines, repetition::DEFAULT_LINE_SHARE),
+        (DUPLICATE_NGRAMS, gates.max_duplicate_ngrams, repetition::DEFAULT_NGRAM_SHARE),
+    ];
+    let known = all.into_iter();
+    known.filter_map(|(name, own, default)| Some((name, own.or(on.then_some(default))?))).collect()
 }
 
 fn refuse(fails: bool, reason: Reason) -> Result<(), Reason> {

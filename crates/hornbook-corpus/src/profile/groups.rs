@@ -8,14 +8,14 @@ use super::{GROUPS_MAX, OTHERS, is_short};
 
 /// A row's share in the counts of its group.
 pub(super) trait Add {
-    /// Counts a row of so many tokens.
-    fn add(&mut self, tokens: u64);
+    /// Counts rows of so many tokens each.
+    fn add(&mut self, rows: u64, tokens: u64);
 }
 
 impl Add for GroupCounts {
-    fn add(&mut self, tokens: u64) {
-        self.rows += 1;
-        self.tokens += tokens;
+    fn add(&mut self, rows: u64, tokens: u64) {
+        self.rows += rows;
+        self.tokens += rows * tokens;
     }
 }
 

@@ -56,13 +56,22 @@ impl Profile {
         }
     }
 
-    /// Notes a row of the corpus, the split that it goes to and the source that it is from.
-    pub(crate) fn keep(&mut self, split: &str, source: &str, row: &CorpusRow, remarks: Remarks) {
+    /// Notes a document of the corpus, the split that it goes to, the source that it is from and how many rows it has.
+    pub(crate) fn keep(
+        &mut self,
+        split: &str,
+        source: &str,
+        rows: u64,
+        row: &CorpusRow,
+        remarks: Remarks,
+    ) {
         let Remarks { language, grade, opening } = remarks;
         let tokens = u64::from(row.token_length);
-        self.splits.of(split).add(tokens);
+        let counts = self.splits.of(split);
+        counts.documents += 1;
+        counts.add(rows, tokens);
         if !source.is_empty() {
-            self.sources.of(source).add(tokens);
+            self.sources.of(source).add(rows, tokens);
         }
         self.tokens.note(f64::from(row.token_length));
         if let Some(language) = language {
@@ -157,7 +166,7 @@ mod tests {
             let name = format!("{number}-{}", "x".repeat(number as usize));
             profile.read(&name);
             let row = row(number, &name, &format!("{{\"{name}\": {number}}}"));
-            profile.keep("train", &name, &row, Remarks::of(&row.text));
+            profile.keep("train", &name, 1, &row, Remarks::of(&row.text));
         }
         let it = profile.statistics();
         assert_eq!(it.sources.len(), GROUPS_MAX + 1);
@@ -176,7 +185,7 @@ mod tests {
         for scores in ["", "{}", "[1]", "{\"score\": 2, \"trimmed\": true, \"x\": \"3\"}", "{oops"]
         {
             let row = row(1, "", scores);
-            profile.keep("train", "", &row, Remarks::of(&row.text));
+            profile.keep("train", "", 1, &row, Remarks::of(&row.text));
         }
         let it = profile.statistics();
         assert_eq!(it.scores.keys().collect::<Vec<_>>(), ["score"]);

@@ -75,6 +75,7 @@ fn named(found: Vec<(PathBuf, PathBuf)>) -> Result<Vec<SourceFile>, AssembleErro
         let metadata = metadata(&path)?;
         sources.push(SourceFile {
             label: label.to_string_lossy().into_owned(),
+            name: None,
             format,
             bytes: metadata.len(),
             modified: metadata.modified().ok(),

@@ -22,6 +22,7 @@ use crate::hashing::sha256_of_file;
 pub struct SourceFile {
     path: PathBuf,
     label: String,
+    name: Option<String>,
     format: RecordFormat,
     bytes: u64,
     modified: Option<SystemTime>,
@@ -36,6 +37,16 @@ impl SourceFile {
     /// What rows without an id of their own are named after.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// What a mix calls the source that it belongs to.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The same file as part of a mix's source, and labelled so.
+    pub(crate) fn named(self, name: &str) -> Self {
+        Self { label: format!("{name}/{}", self.label), name: Some(name.to_owned()), ..self }
     }
 
     /// The id of a row that has none of its own.
@@ -69,7 +80,7 @@ impl Part for SourceFile {
     }
 
     fn source(&self) -> &str {
-        &self.label
+        self.name.as_deref().unwrap_or(&self.label)
     }
 
     fn default_id(&self, row: u64) -> String {

@@ -34,12 +34,37 @@ pub(crate) enum Corpus {
     },
     /// Assemble files into a corpus, with no service; a build that was killed is resumed by the same command
     Build(Build),
+    /// How many tokens, epochs and documents a model of some size needs, from published figures
+    Plan(PlanArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct PlanArguments {
+    /// Size in parameters, such as 135M or 1.7B; may be repeated [default: 135M, 360M and 1.7B]
+    #[arg(long, value_name = "SIZE", value_delimiter = ',')]
+    pub(crate) model: Option<Vec<String>>,
+    /// Tokens to train on, repetitions counted
+    #[arg(long, value_name = "N")]
+    pub(crate) tokens: Option<u64>,
+    /// Floating-point operations to train with, in place of tokens, such as 1e20
+    #[arg(long, value_name = "N", conflicts_with = "tokens")]
+    pub(crate) flops: Option<f64>,
+    /// Different tokens that there are
+    #[arg(long, value_name = "N")]
+    pub(crate) available_tokens: Option<u64>,
+    /// Tokens of a document [default: 718, the mean of Cosmopedia v2]
+    #[arg(long, value_name = "N")]
+    pub(crate) tokens_per_document: Option<u32>,
+    /// Times that a document may be read [default: 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_epochs: Option<u32>,
 }
 
 #[derive(Args)]
 pub(crate) struct Build {
-    /// Parquet or JSON lines (.jsonl, .jsonl.zst) with at least 'text', or a directory of them; may be repeated
-    #[arg(long, value_name = "FILE|DIR", required = true, num_args = 1..)]
+    /// Parquet or JSON lines (.jsonl, .jsonl.zst) with at least 'text', or a directory of them; NAME= before it for
+    /// a mix; may be repeated
+    #[arg(long, value_name = "[NAME=]FILE|DIR", required = true, num_args = 1..)]
     pub(crate) source: Vec<PathBuf>,
     /// Benchmarks to keep out, JSON lines of {"benchmark", "item_id", "text"}; may be repeated
     #[arg(long, value_name = "FILE.jsonl", num_args = 1..)]
@@ -47,7 +72,7 @@ pub(crate) struct Build {
     /// Other corpora, or files of documents: what is a duplicate of one of theirs goes; may be repeated
     #[arg(long, value_name = "FILE|DIR", num_args = 1..)]
     pub(crate) against: Vec<PathBuf>,
-    /// A job's 'assembly' as JSON, or {"name", "gates", "assembly"}; flags come before it
+    /// A job's 'assembly' as JSON, or {"name", "gates", "mix", "assembly"}; flags come before it
     #[arg(long, value_name = "SPEC.json")]
     pub(crate) spec: Option<PathBuf>,
     /// Which duplicates to drop [default: the spec's, else exact]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use corpus::{Build, Corpus, Dedup, Gates};
+pub(crate) use corpus::{Build, Corpus, Dedup, Gates, PlanArguments};
 pub(crate) use engine::{Engine, EngineTuning, LocalEngine};
 
 use crate::config::DEFAULT_MODEL_FILE;

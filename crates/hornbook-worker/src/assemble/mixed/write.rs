@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hornbook_corpus::{
-    AssembleError, BuildManifest, BuildRequest, CpuTime, MANIFEST_PATH, ShardLimits, build,
+    AssembleError, BuildManifest, BuildRequest, CpuTime, MANIFEST_PATH, NamedSource, ShardLimits,
+    build,
 };
 use hornbook_db::corpora::mixed::Claimed;
 use hornbook_types::{CorpusSpec, MixedContent, MixedManifest, MixedRun};
@@ -67,12 +68,22 @@ fn build_here(
     halt: &CancellationToken,
 ) -> Result<MixedContent, MixedFault> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let named: Vec<NamedSource> = spec
+        .sources
+        .iter()
+        .map(|source| NamedSource {
+            name: source.label(),
+            paths: vec![staged.dir.join(source.label())],
+        })
+        .collect();
     let request = BuildRequest {
         name: &spec.name,
-        sources: std::slice::from_ref(&staged.dir),
+        sources: &[],
+        named: &named,
         benchmarks: &[],
         against: &[],
         assembly: spec.assembly.clone(),
+        mix: Some(spec.mix()),
         gates: None,
         licenses: staged.licenses.clone(),
         threads,

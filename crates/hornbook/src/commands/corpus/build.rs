@@ -1,14 +1,15 @@
 //! `hornbook corpus build`: files become a corpus, with no service and no database.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hornbook_corpus::{
-    AssembleError, BuildRequest, BuildSummary, CpuTime, ShardLimits, SourceLicense, build,
+    AssembleError, BuildRequest, BuildSummary, CpuTime, NamedSource, ShardLimits, SourceLicense,
+    build,
 };
-use hornbook_types::{AssemblySpec, DedupMode, GatePreset, GateSpec};
+use hornbook_types::{AssemblySpec, DedupMode, FieldError, GatePreset, GateSpec, MixSpec};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,7 +31,16 @@ struct SpecFile {
     gates: Option<GateSpec>,
     #[serde(default)]
     licenses: BTreeMap<String, SourceLicense>,
+    #[serde(default)]
+    mix: Option<MixSpec>,
+    #[serde(default)]
     assembly: AssemblySpec,
+}
+
+impl SpecFile {
+    fn of(assembly: AssemblySpec) -> Self {
+        Self { name: None, gates: None, licenses: BTreeMap::new(), mix: None, assembly }
+    }
 }
 
 /// Builds the corpus and says what became of every document.
@@ -46,14 +56,17 @@ pub(crate) async fn run(arguments: Build, as_json: bool) -> Outcome {
 }
 
 fn run_here(arguments: &Build, stop: &AtomicBool, as_json: bool) -> Outcome {
-    let SpecFile { name, gates, licenses, assembly } = settings(arguments)?;
+    let SpecFile { name, gates, licenses, mix, assembly } = settings(arguments)?;
+    let (sources, named) = sources_of(&arguments.source, mix.is_some());
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let request = BuildRequest {
         name: name.as_deref().unwrap_or(NAME),
-        sources: &arguments.source,
+        sources: &sources,
+        named: &named,
         benchmarks: &arguments.benchmark,
         against: &arguments.against,
         assembly,
+        mix,
         gates,
         licenses,
         threads: arguments.threads.map_or_else(cores, usize::from),
@@ -73,11 +86,41 @@ fn run_here(arguments: &Build, stop: &AtomicBool, as_json: bool) -> Outcome {
     }
 }
 
+/// Files without a name, and those that a mix has a name for: `NAME=PATH`.
+///
+/// A path with `=` in it that is there is that path, unless there is a mix.
+fn sources_of(arguments: &[PathBuf], mixes: bool) -> (Vec<PathBuf>, Vec<NamedSource>) {
+    let (mut sources, mut named) = (Vec::new(), Vec::<NamedSource>::new());
+    for path in arguments {
+        let parts = path.to_str().and_then(|text| text.split_once('='));
+        let Some((name, file)) = parts.filter(|_| mixes || !path.exists()) else {
+            sources.push(path.clone());
+            continue;
+        };
+        match named.iter_mut().find(|source| source.name == name) {
+            Some(source) => source.paths.push(file.into()),
+            None => named.push(NamedSource { name: name.to_owned(), paths: vec![file.into()] }),
+        }
+    }
+    (sources, named)
+}
+
+/// Here a source is files, which `--source` gives for its name.
+fn check_mix(mix: &MixSpec, faults: &mut Vec<FieldError>) {
+    mix.check("/mix", faults);
+    for (index, source) in mix.sources.iter().enumerate() {
+        if source.job.is_some() || source.import.is_some() {
+            let detail = "jobs and imports are the service's; name the source and give its files";
+            faults.push(FieldError::new(format!("/mix/sources/{index}"), detail));
+        }
+    }
+}
+
 /// Flags first, then the spec's file, then defaults.
 fn settings(arguments: &Build) -> Result<SpecFile, Failure> {
     let mut spec = match &arguments.spec {
         Some(path) => read_spec(path)?,
-        None => bare(AssemblySpec::default()),
+        None => SpecFile::of(AssemblySpec::default()),
     };
     match arguments.dedup {
         Some(Dedup::None) => spec.assembly.dedup = DedupMode::None,
@@ -98,6 +141,9 @@ fn settings(arguments: &Build) -> Result<SpecFile, Failure> {
     if let Some(gates) = &spec.gates {
         gates.check("/gates", &mut faults);
     }
+    if let Some(mix) = &spec.mix {
+        check_mix(mix, &mut faults);
+    }
     match faults.first() {
         Some(fault) => Err(Failure::usage(format!("{}: {}", fault.pointer, fault.detail))),
         None => Ok(spec),
@@ -111,16 +157,12 @@ fn read_spec(path: &Path) -> Result<SpecFile, Failure> {
     };
     let json = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
     let value: Value = serde_json::from_str(&json).map_err(|error| wrong(&error))?;
-    let is_whole = value.get("assembly").is_some();
+    let is_whole = value.get("assembly").is_some() || value.get("mix").is_some();
     if is_whole {
         return serde_json::from_value(value).map_err(|error| wrong(&error));
     }
     let assembly = serde_json::from_value(value).map_err(|error| wrong(&error))?;
-    Ok(bare(assembly))
-}
-
-fn bare(assembly: AssemblySpec) -> SpecFile {
-    SpecFile { name: None, gates: None, licenses: BTreeMap::new(), assembly }
+    Ok(SpecFile::of(assembly))
 }
 
 fn time_of(clock: ClockId) -> Duration {
@@ -146,6 +188,8 @@ fn as_value(summary: &BuildSummary, out: &Path) -> Value {
         "tokens": summary.tokens,
         "commit": summary.commit,
         "removed": summary.removed,
+        "splits": summary.splits,
+        "mix": summary.mix,
         "dedup_docs_per_cpu_s": summary.dedup_docs_per_cpu_s,
         "decont_docs_per_cpu_s": summary.decont_docs_per_cpu_s,
         "peak_memory_bytes": peak_memory_bytes(),
@@ -160,13 +204,27 @@ fn peak_memory_bytes() -> Option<u64> {
 }
 
 fn tell(summary: &BuildSummary, out: &Path) -> Outcome {
-    let BuildSummary { documents, rows, tokens, removed, .. } = summary;
+    let BuildSummary { documents, rows, tokens, removed, splits, mix, .. } = summary;
     output::line(&format!(
         "{rows} of {documents} documents, {tokens} tokens in {}",
         out.display()
     ))?;
+    for (name, split) in splits {
+        output::line(&format!("  {name}: {} documents, {} tokens", split.rows, split.tokens))?;
+    }
+    for line in mix.iter().flat_map(|mix| &mix.lines) {
+        let (name, share) =
+            (&line.asked.name, 100.0 * line.tokens as f64 / (*tokens).max(1) as f64);
+        output::line(&format!(
+            "  {name}: {} tokens of {} wanted ({share:.2} %), {:.2} epochs",
+            line.tokens, line.wanted_tokens, line.epochs
+        ))?;
+    }
     for (reason, count) in removed {
         output::line(&format!("  {count} removed: {reason}"))?;
+    }
+    for warning in mix.iter().flat_map(|mix| &mix.warnings) {
+        output::line(&format!("warning: {warning}"))?;
     }
     Ok(())
 }

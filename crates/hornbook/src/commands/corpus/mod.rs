@@ -1,8 +1,9 @@
-//! `hornbook corpus`: mix and fetch corpora, and build corpora from files.
+//! `hornbook corpus`: mix and fetch corpora, build corpora from files, and plan them.
 
 pub(crate) mod build;
 mod create;
 mod ls;
+pub(crate) mod plan;
 pub(crate) mod pull;
 mod show;
 
@@ -18,5 +19,6 @@ pub(crate) async fn run(command: Corpus, client: &Client, json: bool) -> Outcome
         Corpus::Show { corpus } => show::run(client, &corpus, json).await,
         Corpus::Pull { corpus, out } => pull::run(client, &corpus, &out, json).await,
         Corpus::Build(_) => Err(Failure::usage("a build needs no service")),
+        Corpus::Plan(_) => Err(Failure::usage("a plan needs no service")),
     }
 }
