@@ -9,8 +9,10 @@
 //! |---|---|
 //! | `generate` | permits first, then prompts: claim, render, complete, judge, commit |
 //! | `segments`, `assemble` | accepted documents become segments, segments become a corpus |
+//! | `ahead` | segments of running jobs, and what assemblies ask of them, before they ask |
 //! | `janitor` | expired leases, deleted jobs, old revisions |
 
+mod ahead;
 mod assemble;
 mod config;
 mod generate;

@@ -108,6 +108,12 @@ pub(crate) const EXPORT_ROWS_FIRST: u32 = 16;
 pub(crate) const EXPORT_ROWS_MAX: u32 = 1_000;
 /// Text that one page of an export should hold.
 pub(crate) const EXPORT_PAGE_BYTES: usize = 2 * 1024 * 1024;
+/// Time between two looks for segments of running jobs that are complete.
+pub(crate) const AHEAD_INTERVAL: Duration = Duration::from_secs(5);
+/// Running jobs whose segments are examined ahead, the newest first.
+pub(crate) const AHEAD_JOBS: u32 = 64;
+/// Jobs that ended whose segments stay in scratch, so that another assembly of them finds most of its work done.
+pub(crate) const ENDED_JOBS_KEPT: usize = 2;
 /// Size of one part of an upload; smaller files go in one piece. S3 takes no less than 5 MiB.
 pub(crate) const UPLOAD_PART_BYTES: usize = 6 * 1024 * 1024;
 /// Parts of one upload under way at once; as many and two more are held in memory.

@@ -40,22 +40,28 @@ impl Export<'_> {
     /// A document that was accepted stays as it is, and a retry can only add to them, so a
     /// segment with as many rows as there are accepted documents is whole.
     pub(crate) async fn segments(&self) -> Result<Vec<Segment>, Fault> {
-        let dir = segments_dir(&self.shared.scratch, self.job);
-        tokio::fs::create_dir_all(&dir).await.map_err(|error| Fault::file(&dir, &error))?;
         let mut segments = Vec::new();
         let mut lo = 0;
         while lo < self.total {
             let hi = self.total.min(lo + SEGMENT_PROMPTS);
-            let accepted = until_answered(self.halt, || {
-                documents::count_accepted(&self.shared.db, self.job, lo, hi)
-            })
-            .await?;
-            if accepted > 0 {
-                segments.push(self.segment(&dir, lo, hi, accepted).await?);
-            }
+            segments.extend(self.one(lo, hi).await?);
             lo = hi;
         }
         Ok(segments)
+    }
+
+    /// The segment of those prompts; there is none without accepted documents.
+    pub(crate) async fn one(&self, lo: u64, hi: u64) -> Result<Option<Segment>, Fault> {
+        let dir = segments_dir(&self.shared.scratch, self.job);
+        tokio::fs::create_dir_all(&dir).await.map_err(|error| Fault::file(&dir, &error))?;
+        let accepted = until_answered(self.halt, || {
+            documents::count_accepted(&self.shared.db, self.job, lo, hi)
+        })
+        .await?;
+        if accepted == 0 {
+            return Ok(None);
+        }
+        self.segment(&dir, lo, hi, accepted).await.map(Some)
     }
 
     async fn segment(&self, dir: &Path, lo: u64, hi: u64, accepted: u64) -> Result<Segment, Fault> {

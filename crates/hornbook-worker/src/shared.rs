@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) backends: BackendFactory,
     pub(crate) has_local: bool,
     pub(crate) commits: Arc<CommitMeter>,
+    /// Held by whoever writes segments and what is known of them.
+    pub(crate) segments: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
@@ -41,6 +43,7 @@ impl Shared {
             backends: config.backends,
             has_local: config.has_local,
             commits: config.commits,
+            segments: tokio::sync::Mutex::default(),
         }
     }
 }

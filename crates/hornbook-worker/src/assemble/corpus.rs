@@ -41,6 +41,7 @@ pub(crate) async fn write(
     claimed: &Claimed,
     halt: &CancellationToken,
 ) -> Result<Written, Fault> {
+    let _segments = shared.segments.lock().await;
     match write_once(shared, claimed, halt).await {
         Err(Fault::Files(AssembleError::Segment { path, message })) => {
             tracing::warn!(path = %path.display(), message, "exporting segments again");

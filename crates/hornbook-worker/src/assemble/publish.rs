@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hornbook_corpus::MANIFEST_PATH;
 use hornbook_db::assembly::Claimed;
 use hornbook_db::corpora::{self, Pruned, Published};
-use hornbook_db::{Db, DbError};
+use hornbook_db::{Db, DbError, jobs};
 use hornbook_types::{CorpusFile, JobState, Manifest};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::corpus::{self, Written};
 use super::fault::Fault;
 use super::store;
+use crate::limits::ENDED_JOBS_KEPT;
 use crate::segments::segments_dir;
 use crate::shared::{Shared, until_answered};
 
@@ -109,7 +110,30 @@ async fn known_manifest(
 async fn clean_up(shared: &Shared, job: Uuid, published: &Published) {
     forget_revisions(shared, job, &published.pruned).await;
     if published.state.has_ended() {
-        let dir = segments_dir(&shared.scratch, job);
+        forget_old_segments(shared, job).await;
+    }
+}
+
+/// Removes segments of jobs that ended, but for this one's and a few that were assembled lately.
+async fn forget_old_segments(shared: &Shared, job: Uuid) {
+    let _segments = shared.segments.lock().await;
+    let root = shared.scratch.join("segments");
+    let Ok(mut entries) = tokio::fs::read_dir(&root).await else { return };
+    let mut others = Vec::new();
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        let id = entry.file_name().to_str().and_then(|name| name.parse::<Uuid>().ok());
+        let (Some(id), Ok(metadata)) = (id.filter(|id| *id != job), entry.metadata().await) else {
+            continue;
+        };
+        let ended = jobs::state(&shared.db, id).await.is_ok_and(|(state, _)| state.has_ended());
+        if ended {
+            others.push((metadata.modified().ok(), id));
+        }
+    }
+    others.sort_unstable();
+    let kept = ENDED_JOBS_KEPT - 1;
+    for (_, id) in others.iter().rev().skip(kept) {
+        let dir = segments_dir(&shared.scratch, *id);
         if let Err(error) = tokio::fs::remove_dir_all(&dir).await {
             tracing::debug!(%error, path = %dir.display(), "segments are left behind");
         }

@@ -95,6 +95,8 @@ async fn stage_job(
     into: PathBuf,
     halt: &CancellationToken,
 ) -> Result<Stage, Fault> {
+    // Segments that are exported ahead are the same files.
+    let _segments = shared.segments.lock().await;
     match stage_job_once(shared, job, into.clone(), halt).await {
         Err(Fault::Files(AssembleError::Segment { path, message })) => {
             tracing::warn!(path = %path.display(), message, "exporting segments again");
