@@ -50,6 +50,8 @@ fn build_in(dir: &Path, out: &Path) -> Result<BuildSummary, hornbook_corpus::Ass
     let request = BuildRequest {
         name: "Faults",
         sources: &sources,
+        named: &[],
+        mix: None,
         benchmarks: &benchmarks,
         against: &[],
         assembly: AssemblySpec { dedup: DedupMode::Near, ..AssemblySpec::default() },
