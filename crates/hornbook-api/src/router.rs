@@ -19,6 +19,8 @@ fn quick() -> OpenApiRouter<AppState> {
         .merge(v1::audiences::routes())
         .merge(v1::templates::routes())
         .merge(v1::seed_sets::routes())
+        .merge(v1::benchmarks::routes())
+        .merge(v1::imports::routes())
         .merge(v1::endpoints::routes())
         .merge(v1::jobs::routes())
         .merge(v1::corpus::routes())
@@ -37,7 +39,10 @@ fn creating() -> OpenApiRouter<AppState> {
 
 /// Operations whose length in time is their client's.
 fn uploads() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(v1::seed_sets::uploads())
+    OpenApiRouter::new()
+        .merge(v1::seed_sets::uploads())
+        .merge(v1::benchmarks::uploads())
+        .merge(v1::imports::uploads())
 }
 
 /// The service as one router.

@@ -48,6 +48,8 @@ pub struct ApiConfig {
     pub requests_per_minute: u32,
     /// Where uploads lie while they are read; made when it is not there.
     pub spool_dir: PathBuf,
+    /// Directory below which files of this machine may be imported; none unless the operator names one.
+    pub import_root: Option<PathBuf>,
 }
 
 impl ApiConfig {
@@ -60,6 +62,7 @@ impl ApiConfig {
             session_secret,
             requests_per_minute: REQUESTS_PER_MINUTE,
             spool_dir: std::env::temp_dir(),
+            import_root: None,
         }
     }
 

@@ -59,7 +59,17 @@ pub async fn register(db: &Db, id: Uuid, name: &str) -> Result<u64, DbError> {
         .execute(&mut *tx)
         .await?
         .rows_affected();
-        chunks + assemblies + mixed
+        let imports = sqlx::query(
+            "UPDATE imports SET lease_expires_at = clock_timestamp() - interval '1 second'
+              WHERE lease_token IS NOT NULL AND lease_expires_at > clock_timestamp()
+                AND lease_owner IN (SELECT id FROM workers WHERE name = $1 AND id <> $2)",
+        )
+        .bind(name)
+        .bind(id)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        chunks + assemblies + mixed + imports
     };
     end_predecessors_shares(&mut tx, id, name).await?;
     sqlx::query(

@@ -84,6 +84,29 @@ pub(crate) async fn open(
     Err(PullError::Unexpected(format!("more than {REDIRECTS} redirects")))
 }
 
+/// Fetches a page of the endpoint's own; no redirect leads to another host.
+pub(crate) async fn fetch(
+    client: &Client,
+    spec: &PullSpec,
+    url: &Url,
+) -> Result<Response, PullError> {
+    let mut at = url.clone();
+    for _ in 0..=REDIRECTS {
+        let response = send(client, Method::GET, spec, url, &at, 0).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        if !response.status().is_redirection() {
+            return Err(refusal(spec, &response));
+        }
+        at = target(&at, &response)?;
+        if at.origin() != url.origin() {
+            return Err(PullError::Unexpected("the listing is on another host".into()));
+        }
+    }
+    Err(PullError::Unexpected(format!("more than {REDIRECTS} redirects")))
+}
+
 async fn send(
     client: &Client,
     method: Method,

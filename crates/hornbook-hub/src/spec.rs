@@ -66,7 +66,10 @@ impl PullSpec {
 
     /// The file's name for messages.
     pub(crate) fn name(&self) -> String {
-        format!("{}/{} at {}", self.repo, self.file, self.revision)
+        match self.file.as_str() {
+            "" => format!("{} at {}", self.repo, self.revision),
+            file => format!("{}/{file} at {}", self.repo, self.revision),
+        }
     }
 }
 
@@ -82,7 +85,7 @@ pub(crate) fn is_sha256(text: &str) -> bool {
 }
 
 /// The parts of a path of which none leads anywhere else.
-fn parts<'a>(what: &str, path: &'a str) -> Result<Vec<&'a str>, PullError> {
+pub(crate) fn parts<'a>(what: &str, path: &'a str) -> Result<Vec<&'a str>, PullError> {
     let parts: Vec<&str> = path.split('/').collect();
     let plain = |part: &&str| {
         !matches!(*part, "" | "." | "..")

@@ -2,14 +2,19 @@
 
 use std::fs::File;
 use std::io::BufRead;
+use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, FieldRef, Schema};
 use hornbook_types::limits::ANSWER_BYTES;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+use parquet::errors::ParquetError;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::columns::{is_supported, value_at};
 use crate::format::FuseOnErrorExt;
@@ -27,6 +32,24 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const BATCH_ROWS: usize = 1_024;
 /// UTF-8's byte order mark, which some editors put first.
 const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Every column that is known.
+const COLUMNS: [&str; 14] = [
+    "text",
+    "id",
+    "prompt",
+    "token_length",
+    "audience",
+    "format",
+    "seed_data",
+    "template",
+    "endpoint",
+    "model",
+    "sampling_seed",
+    "finish_reason",
+    "scores",
+    "score",
+];
 
 /// One document of a file; columns that are not known here are left out.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -65,16 +88,35 @@ pub struct DocumentRow {
 /// Documents in the order of the file; nothing follows the first error.
 pub type Documents = Box<dyn Iterator<Item = Result<DocumentRow, RecordError>> + Send>;
 
-/// Reads the documents of a Parquet file, or of JSON lines that may be compressed with zstd.
+/// The column that holds documents unless somebody names another one.
+pub const TEXT_COLUMN: &str = "text";
+
+/// Reads the documents of a Parquet file, or of JSON lines that may be compressed with zstd or gzip.
 ///
 /// A row without a text, or with one above [`DOCUMENT_BYTES`], is an error that names it, and so is a
 /// file without a column `text`.
 pub fn read_documents(format: RecordFormat, file: File) -> Result<Documents, RecordError> {
+    read(format, file, Wanted { text_column: TEXT_COLUMN.to_owned(), refuses_nul: false })
+}
+
+/// The same where the documents stand in the column `text_column`, and where U+0000 anywhere in a row
+/// is an error; a column `text` beside that one is left out.
+pub(crate) fn read_documents_of(
+    format: RecordFormat,
+    file: File,
+    text_column: &str,
+) -> Result<Documents, RecordError> {
+    read(format, file, Wanted { text_column: text_column.to_owned(), refuses_nul: true })
+}
+
+fn read(format: RecordFormat, file: File, wanted: Wanted) -> Result<Documents, RecordError> {
     match format {
-        RecordFormat::Parquet => Ok(Box::new(ParquetDocuments::open(file)?.fuse_on_error())),
+        RecordFormat::Parquet => {
+            Ok(Box::new(ParquetDocuments::open(file, wanted)?.fuse_on_error()))
+        }
         RecordFormat::Ndjson => {
             let input = plain(file).map_err(|error| fault(0, None, RecordFault::Io(error)))?;
-            Ok(Box::new(LineDocuments::new(input).fuse_on_error()))
+            Ok(Box::new(LineDocuments::new(input, wanted).fuse_on_error()))
         }
         other => Err(parquet_fault(
             0,
@@ -106,17 +148,47 @@ fn check(row: &DocumentRow) -> Result<(), RecordFault> {
     }
 }
 
+/// What is taken for a document.
+struct Wanted {
+    /// Column that holds the documents.
+    text_column: String,
+    /// True when no field may hold U+0000.
+    refuses_nul: bool,
+}
+
+impl Wanted {
+    fn check(&self, row: &mut DocumentRow) -> Result<(), RecordFault> {
+        check(row).map_err(|fault| match fault {
+            RecordFault::Json(said) => {
+                RecordFault::Json(said.replace("'text'", &format!("'{}'", self.text_column)))
+            }
+            other => other,
+        })?;
+        if self.refuses_nul {
+            for name in COLUMNS {
+                let text = row.column(name).and_then(|value| value.as_str());
+                if text.is_some_and(|text| text.contains('\0')) {
+                    let name = if name == TEXT_COLUMN { &self.text_column } else { name };
+                    return Err(RecordFault::Nul(format!("'{name}'")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// One JSON object a line.
 struct LineDocuments<R> {
     input: R,
+    wanted: Wanted,
     buffer: Vec<u8>,
     line: u64,
     record: u64,
 }
 
 impl<R: BufRead> LineDocuments<R> {
-    fn new(input: R) -> Self {
-        Self { input, buffer: Vec::new(), line: 0, record: 0 }
+    fn new(input: R, wanted: Wanted) -> Self {
+        Self { input, wanted, buffer: Vec::new(), line: 0, record: 0 }
     }
 
     fn next_row(&mut self) -> Result<Option<DocumentRow>, RecordFault> {
@@ -141,16 +213,23 @@ impl<R: BufRead> LineDocuments<R> {
             if line.trim_ascii_start().first() != Some(&b'{') {
                 return Err(RecordFault::Json("the line is not a JSON object".to_owned()));
             }
-            let row: DocumentRow = serde_json::from_slice(line).map_err(|error| {
-                let (full, column) = (error.to_string(), error.column());
-                let place = format!(" at line {} column {column}", error.line());
-                let message = full.strip_suffix(&place).unwrap_or(&full);
-                RecordFault::Json(format!("{message} at column {column}"))
-            })?;
-            check(&row)?;
+            let mut row = if self.wanted.text_column == TEXT_COLUMN {
+                serde_json::from_slice(line).map_err(|error| json_fault(&error))?
+            } else {
+                let fields = serde_json::from_slice(line).map_err(|error| json_fault(&error))?;
+                DocumentRow::from_fields(fields, &self.wanted.text_column)
+            };
+            self.wanted.check(&mut row)?;
             return Ok(Some(row));
         }
     }
+}
+
+fn json_fault(error: &serde_json::Error) -> RecordFault {
+    let (full, column) = (error.to_string(), error.column());
+    let place = format!(" at line {} column {column}", error.line());
+    let message = full.strip_suffix(&place).unwrap_or(&full);
+    RecordFault::Json(format!("{message} at column {column}"))
 }
 
 impl<R: BufRead> Iterator for LineDocuments<R> {
@@ -165,16 +244,16 @@ impl<R: BufRead> Iterator for LineDocuments<R> {
 /// The known columns of a Parquet file.
 struct ParquetDocuments {
     batches: ParquetRecordBatchReader,
+    wanted: Wanted,
     batch: Option<RecordBatch>,
     row: usize,
     record: u64,
 }
 
 impl ParquetDocuments {
-    fn open(file: File) -> Result<Self, RecordError> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-            .map_err(|error| parquet_fault(0, error))?;
-        let known = known_columns(builder.schema())?;
+    fn open(file: File, wanted: Wanted) -> Result<Self, RecordError> {
+        let builder = open_as_views(file).map_err(|error| parquet_fault(0, error))?;
+        let known = known_columns(builder.schema(), &wanted.text_column)?;
         let mask = ProjectionMask::roots(builder.parquet_schema(), known.iter().copied());
         let rows = batch_rows(&builder, &known);
         let batches = builder
@@ -182,7 +261,7 @@ impl ParquetDocuments {
             .with_batch_size(rows)
             .build()
             .map_err(|error| parquet_fault(0, error))?;
-        Ok(Self { batches, batch: None, row: 0, record: 0 })
+        Ok(Self { batches, wanted, batch: None, row: 0, record: 0 })
     }
 
     fn take_row(&self, batch: &RecordBatch) -> Result<DocumentRow, RecordError> {
@@ -191,32 +270,54 @@ impl ParquetDocuments {
             if column.is_null(self.row) {
                 continue;
             }
-            let Some(place) = row.column(field.name()) else { continue };
+            let Some(place) = row.column_of(field.name(), &self.wanted.text_column) else {
+                continue;
+            };
             *place = value_at(column, self.row).map_err(|message| {
                 parquet_fault(self.record, format!("{}: {message}", field.name()))
             })?;
         }
-        check(&row).map_err(|why| fault(self.record, None, why))?;
+        self.wanted.check(&mut row).map_err(|why| fault(self.record, None, why))?;
         Ok(row)
     }
 }
 
+/// Opens a file so that a value which stands in a dictionary once is held once, however many rows name it:
+/// else a few kilobytes of file are gigabytes of rows.
+fn open_as_views(file: File) -> Result<ParquetRecordBatchReaderBuilder<File>, ParquetError> {
+    let options = ArrowReaderOptions::new();
+    let metadata = ArrowReaderMetadata::load(&file, options.clone())?;
+    let as_view = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => {
+            Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View))
+        }
+        _ => Arc::clone(field),
+    };
+    let fields: Vec<FieldRef> = metadata.schema().fields().iter().map(as_view).collect();
+    let schema = Schema::new_with_metadata(fields, metadata.schema().metadata().clone());
+    ParquetRecordBatchReaderBuilder::try_new_with_options(
+        file,
+        options.with_schema(Arc::new(schema)),
+    )
+}
+
 /// Places of the columns to read; the text must be among them, and be text.
-fn known_columns(schema: &Schema) -> Result<Vec<usize>, RecordError> {
+fn known_columns(schema: &Schema, text_column: &str) -> Result<Vec<usize>, RecordError> {
     let mut probe = DocumentRow::default();
     let mut known = Vec::new();
     let mut has_text = false;
     for (index, field) in schema.fields().iter().enumerate() {
-        if probe.column(field.name()).is_none() {
+        if probe.column_of(field.name(), text_column).is_none() {
             continue;
         }
         let kind = field.data_type();
-        if field.name() == "text" {
+        if field.name() == text_column {
             if has_text {
-                return Err(parquet_fault(0, "two columns are named 'text'"));
+                return Err(parquet_fault(0, format!("two columns are named '{text_column}'")));
             }
             if !is_text(kind) {
-                return Err(parquet_fault(0, format!("column 'text' is {kind} and not text")));
+                let message = format!("column '{text_column}' is {kind} and not text");
+                return Err(parquet_fault(0, message));
             }
             has_text = true;
         }
@@ -228,7 +329,7 @@ fn known_columns(schema: &Schema) -> Result<Vec<usize>, RecordError> {
         return Ok(known);
     }
     let names: Vec<&str> = schema.fields().iter().take(20).map(|it| it.name().as_str()).collect();
-    Err(parquet_fault(0, format!("there is no column 'text', only {}", names.join(", "))))
+    Err(parquet_fault(0, format!("there is no column '{text_column}', only {}", names.join(", "))))
 }
 
 fn is_text(kind: &DataType) -> bool {
@@ -275,6 +376,25 @@ impl Iterator for ParquetDocuments {
 }
 
 impl DocumentRow {
+    /// A row of these fields, whose document stands in `text_column`.
+    pub(crate) fn from_fields(fields: Map<String, Value>, text_column: &str) -> Self {
+        let mut row = Self::default();
+        for (name, value) in fields {
+            if let Some(place) = row.column_of(&name, text_column) {
+                *place = value;
+            }
+        }
+        row
+    }
+
+    /// The place of a column of that name in a file whose documents stand in `text_column`.
+    fn column_of(&mut self, name: &str, text_column: &str) -> Option<&mut Value> {
+        if name == text_column {
+            return Some(&mut self.text);
+        }
+        if name == TEXT_COLUMN { None } else { self.column(name) }
+    }
+
     /// The place of a column of that name.
     fn column(&mut self, name: &str) -> Option<&mut Value> {
         Some(match name {

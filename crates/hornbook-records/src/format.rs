@@ -43,10 +43,10 @@ impl RecordFormat {
         }
     }
 
-    /// The format of a file name; a `.zst` at its end is looked through.
+    /// The format of a file name; a `.zst` or `.gz` at its end is looked through.
     pub fn of_file_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
-        let name = name.strip_suffix(".zst").unwrap_or(&name);
+        let name = [".zst", ".gz"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
         match name.rsplit_once('.')?.1 {
             "ndjson" | "jsonl" => Some(Self::Ndjson),
             "json" => Some(Self::Json),
@@ -67,7 +67,7 @@ impl RecordFormat {
     }
 }
 
-/// Reads the records of a file in any format; text formats may be compressed with zstd.
+/// Reads the records of a file in any format; text formats may be compressed with zstd or gzip.
 ///
 /// A file without records yields nothing; whether that is an error is the caller's to say.
 pub fn read_records(format: RecordFormat, file: File) -> Result<Records, RecordError> {
@@ -75,6 +75,28 @@ pub fn read_records(format: RecordFormat, file: File) -> Result<Records, RecordE
         RecordFormat::Parquet => Ok(Box::new(ParquetRows::open(file)?.fuse_on_error())),
         text => read_text_records(text, file),
     }
+}
+
+/// Records with the lines that they stand on, where the format has one record a line.
+pub type PlacedRecords =
+    Box<dyn Iterator<Item = Result<(Option<u64>, Map<String, Value>), RecordError>> + Send>;
+
+/// The same as [`read_records`], for a caller that finds faults of its own and must name the line.
+pub fn read_placed_records(format: RecordFormat, file: File) -> Result<PlacedRecords, RecordError> {
+    if format != RecordFormat::Ndjson {
+        return Ok(Box::new(read_records(format, file)?.map(|record| Ok((None, record?)))));
+    }
+    let input = plain(file).map_err(|error| RecordError {
+        record: 0,
+        line: None,
+        fault: RecordFault::Io(error),
+    })?;
+    let mut lines = Ndjson::new(input);
+    let placed = std::iter::from_fn(move || {
+        let record = lines.next()?;
+        Some(record.map(|record| (Some(lines.line()), record)))
+    });
+    Ok(Box::new(placed.fuse_on_error()))
 }
 
 /// Reads the records of a stream; Parquet needs a file, because its directory stands at the end.

@@ -24,6 +24,11 @@ impl<R: BufRead> Ndjson<R> {
         Self { input, line: 0, record: 0, buffer: Vec::new() }
     }
 
+    /// The line that was read last, from 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
+
     /// Reads one line without its end into the buffer; false at the end of the file.
     fn read_line(&mut self) -> Result<bool, RecordFault> {
         self.buffer.clear();

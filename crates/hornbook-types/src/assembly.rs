@@ -18,9 +18,12 @@ pub const TRAIN: &str = "train";
 pub struct AssemblySpec {
     /// Which duplicates to drop. Default `exact`.
     pub dedup: DedupMode,
-    /// Benchmarks whose leaks are removed.
+    /// Benchmarks whose leaks are removed, `name` or `name@version`; stored with their versions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decontaminate: Vec<String>,
+    /// SHA-256 of the items of each benchmark, filled in when a job is submitted; nobody sends it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub benchmarks: BTreeMap<String, String>,
     /// Splits by name with their shares of the tokens, which sum to 1. `annealing` has the best documents, by their
     /// score or else by how far they are from what gates refuse. Default: everything in `train`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -72,6 +75,7 @@ impl Default for AssemblySpec {
         Self {
             dedup: DedupMode::default(),
             decontaminate: Vec::new(),
+            benchmarks: BTreeMap::new(),
             splits: BTreeMap::new(),
             format: vec![ShardFormat::Parquet, ShardFormat::JsonlZst],
         }
@@ -81,10 +85,6 @@ impl Default for AssemblySpec {
 impl AssemblySpec {
     /// Appends every fault to `faults`, with pointers below `at`.
     pub fn check(&self, at: &str, faults: &mut Vec<FieldError>) {
-        if !self.decontaminate.is_empty() {
-            faults
-                .push(FieldError::not_supported(format!("{at}/decontaminate"), "decontamination"));
-        }
         self.check_splits(&format!("{at}/splits"), faults);
         if self.format.is_empty() {
             faults.push(FieldError::new(format!("{at}/format"), "name at least one format"));

@@ -11,6 +11,8 @@ use hornbook_types::{Clock, Slug};
 use object_store::ObjectStore;
 use uuid::Uuid;
 
+use crate::imports::Datasets;
+
 /// Makes the backend of an endpoint by name, with its stored secret; the words say why it cannot.
 pub type BackendFactory =
     Arc<dyn Fn(Slug) -> BoxFuture<'static, Result<SharedBackend, String>> + Send + Sync>;
@@ -37,6 +39,10 @@ pub struct WorkerConfig {
     pub backends: BackendFactory,
     /// True when the endpoint `local` is in this process.
     pub has_local: bool,
+    /// Directory below which files of this machine may be imported; without it, others do that.
+    pub import_root: Option<PathBuf>,
+    /// Where datasets come from; without it, others fetch them.
+    pub datasets: Option<Arc<dyn Datasets>>,
     /// Counts how long documents wait to be stored.
     pub commits: Arc<CommitMeter>,
 }

@@ -10,12 +10,14 @@
 //! | `generate` | permits first, then prompts: claim, render, complete, judge, commit |
 //! | `segments`, `assemble` | accepted documents become segments, segments become a corpus |
 //! | `ahead` | segments of running jobs, and what assemblies ask of them, before they ask |
+//! | `imports` | text of the disk or the Hub becomes files that corpora are assembled from |
 //! | `janitor` | expired leases, deleted jobs, old revisions |
 
 mod ahead;
 mod assemble;
 mod config;
 mod generate;
+mod imports;
 mod janitor;
 mod limits;
 mod segments;
@@ -24,4 +26,5 @@ mod waiting;
 mod worker;
 
 pub use config::{BackendFactory, WorkerConfig};
+pub use imports::{DatasetFault, DatasetFound, DatasetWanted, Datasets};
 pub use worker::{Worker, WorkerHandle};

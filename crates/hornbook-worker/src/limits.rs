@@ -122,3 +122,15 @@ pub(crate) const UPLOAD_PARTS: usize = 2;
 pub(crate) const JANITOR_INTERVAL: Duration = Duration::from_secs(5);
 /// Shortest time between two sweeps of the janitor.
 pub(crate) const JANITOR_REST: Duration = Duration::from_secs(1);
+/// Time between two looks for something to import.
+pub(crate) const IMPORT_LOOK: Duration = Duration::from_secs(1);
+/// Files of an import that wait to be stored; each is a few dozen megabytes on the disk.
+pub(crate) const IMPORT_FILES_WAITING: usize = 1;
+/// Times that a dataset's host is asked the same before the import fails.
+pub(crate) const FETCH_TRIES: u32 = 10;
+/// Pause before the second try; doubles with each.
+pub(crate) const FETCH_RETRY: Duration = Duration::from_millis(500);
+/// Longest pause between two tries.
+pub(crate) const FETCH_RETRY_MAX: Duration = Duration::from_secs(60);
+/// Bytes of a file that are hashed at a time.
+pub(crate) const HASH_BYTES: usize = 1024 * 1024;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::{BackendFactory, WorkerConfig};
+use crate::imports::Datasets;
 use crate::limits::{DATABASE_PATIENCE, DATABASE_RETRY};
 
 /// What the loops of one worker share; made once from its configuration.
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) backends: BackendFactory,
     pub(crate) has_local: bool,
+    pub(crate) import_root: Option<PathBuf>,
+    pub(crate) datasets: Option<Arc<dyn Datasets>>,
     pub(crate) commits: Arc<CommitMeter>,
     /// Held by whoever writes segments and what is known of them.
     pub(crate) segments: tokio::sync::Mutex<()>,
@@ -42,6 +45,8 @@ impl Shared {
             name: config.name,
             backends: config.backends,
             has_local: config.has_local,
+            import_root: config.import_root,
+            datasets: config.datasets,
             commits: config.commits,
             segments: tokio::sync::Mutex::default(),
         }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::WorkerConfig;
 use crate::shared::{Shared, until_answered};
-use crate::{ahead, assemble, generate, janitor};
+use crate::{ahead, assemble, generate, imports, janitor};
 
 /// A worker; start it with [`Worker::start`].
 pub struct Worker;
@@ -45,6 +45,7 @@ impl Worker {
             tokio::spawn(generate::run(Arc::clone(&shared), stop.clone(), abort.clone())),
             tokio::spawn(assemble::run(Arc::clone(&shared), stop.clone())),
             tokio::spawn(ahead::run(Arc::clone(&shared), stop.clone())),
+            tokio::spawn(imports::run(Arc::clone(&shared), stop.clone())),
             tokio::spawn(janitor::run(Arc::clone(&shared), stop.clone())),
         ];
         Ok(WorkerHandle { shared, stop, abort, loops })

@@ -70,6 +70,12 @@ async fn run(cli: Cli, environment: Environment) -> Outcome {
         Command::Seeds(command) => {
             commands::seeds::run(command, &client(&global, &environment)?, global.json).await
         }
+        Command::Benchmark(command) => {
+            commands::benchmark::run(command, &client(&global, &environment)?, global.json).await
+        }
+        Command::Import(command) => {
+            commands::import::run(command, &client(&global, &environment)?, global.json).await
+        }
         Command::Endpoint(command) => {
             commands::endpoint::run(command, &client(&global, &environment)?, global.json).await
         }
@@ -96,7 +102,10 @@ async fn run_here(command: Command, global: &Global, environment: &Environment) 
             let engine = config::engine(&flags.engine, &file, &storage);
             let drain = config::drain(flags.drain_seconds, &file);
             let networks = config::allowed_networks(&flags.outgoing, &file);
-            commands::worker::run(storage, engine, drain, &networks, environment).await
+            let importing = config::importing(&flags.importing, &file)?;
+            let settings =
+                commands::worker::Settings { storage, engine, drain, networks, importing };
+            commands::worker::run(settings, environment).await
         }
         Command::Engine(flags) => {
             commands::engine::run(config::engine_server(&flags, &file, environment)?).await

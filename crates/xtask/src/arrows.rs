@@ -70,6 +70,7 @@ const OWNERS: [(&str, &[&str]); 14] = [
     ("parquet", &["hornbook-records"]),
     ("arrow", &["hornbook-records"]),
     ("csv", &["hornbook-records"]),
+    ("flate2", &["hornbook-records"]),
     ("tokenizers", &["hornbook-candle"]),
     // One guarded client, used by all; and the command line's.
     ("reqwest", &["hornbook-inference", "hornbook"]),

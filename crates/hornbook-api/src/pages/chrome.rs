@@ -30,6 +30,7 @@ const NAV: &[NavItem] = &[
     NavItem { section: "audiences", href: "/audiences", label: "Audiences" },
     NavItem { section: "templates", href: "/templates", label: "Templates" },
     NavItem { section: "seed-sets", href: "/seed-sets", label: "Seed sets" },
+    NavItem { section: "imports", href: "/imports", label: "Imports" },
     NavItem { section: "jobs", href: "/jobs", label: "Jobs" },
     NavItem { section: "corpora", href: "/corpora", label: "Corpora" },
     NavItem { section: "endpoints", href: "/endpoints", label: "Endpoints" },

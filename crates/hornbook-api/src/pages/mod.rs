@@ -15,6 +15,7 @@ mod endpoints;
 mod engine;
 mod errors;
 mod home;
+mod imports;
 mod job;
 mod job_act;
 mod job_cost;
@@ -58,6 +59,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/templates/{slug}/diff", get(diff::page))
         .route("/seed-sets", get(seed_sets::all))
         .route("/seed-sets/{slug}", get(seed_sets::one))
+        .route("/imports", get(imports::page))
         .route("/jobs", get(jobs::page).post(job_submit::submit))
         .route("/jobs/new", get(job_new::page))
         .route("/jobs/{id}", get(job::page))

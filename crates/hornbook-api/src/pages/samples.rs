@@ -442,6 +442,33 @@ fn seed_set() -> SeedSetRow {
     }
 }
 
+fn imports() -> ImportsPage {
+    let import = |state, error: Option<&str>| ImportRow {
+        slug: "debian-docs".to_owned(),
+        version: 2,
+        state,
+        rows: "12,345".to_owned(),
+        tokens: "9,876,543".to_owned(),
+        license: HOSTILE.to_owned(),
+        redistribution: "unknown",
+        from: HOSTILE.to_owned(),
+        source: Some(HOSTILE.to_owned()),
+        error: error.map(str::to_owned),
+        created: when(),
+    };
+    ImportsPage {
+        imports: vec![import("ready", None), import("failed", Some(HOSTILE))],
+        benchmarks: vec![BenchmarkRow {
+            name: "humaneval".to_owned(),
+            version: 1,
+            items: "164".to_owned(),
+            created: when(),
+        }],
+        import_line: HOSTILE.to_owned(),
+        benchmark_line: HOSTILE.to_owned(),
+    }
+}
+
 fn new_job(faults: Vec<String>, ready: bool) -> NewJobPage {
     NewJobPage {
         ready,
@@ -753,6 +780,13 @@ fn renders_every_page_with_samples() {
             removed: 0,
             lines: Vec::new(),
         },
+    );
+    show("imports.html", "imports.html", &lists("imports"), &imports());
+    show(
+        "imports-empty.html",
+        "imports.html",
+        &lists("imports"),
+        &ImportsPage { imports: Vec::new(), benchmarks: Vec::new(), ..imports() },
     );
     show("seed_sets.html", "seed_sets.html", &lists("seed-sets"), &SeedSetsPage { sets: vec![seed_set()], put_line: "curl -T seeds.ndjson -H 'content-type: application/x-ndjson' 'http://127.0.0.1:8080/v1/seed-sets/my-topics?license=CC0-1.0'".to_owned() });
     show(

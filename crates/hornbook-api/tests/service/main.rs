@@ -8,6 +8,7 @@ mod common;
 
 mod app;
 mod auth;
+mod benchmarks;
 mod budgets;
 mod catalog;
 mod corpora;
@@ -17,6 +18,7 @@ mod endpoints;
 mod errors;
 mod events;
 mod fixtures;
+mod imports;
 mod jobs;
 mod keys;
 mod seeds;

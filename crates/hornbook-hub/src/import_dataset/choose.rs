@@ -26,6 +26,8 @@ pub(super) fn choose<'a>(paths: &[&'a str], config: &str, split: &str) -> Vec<&'
     if config == DEFAULT && within.iter().any(|(_, rest)| rest.starts_with("data/")) {
         within.retain(|(_, rest)| rest.starts_with("data/"));
     }
+    // The Hub's own conversion stops at some gigabytes, and then says so; a part is not the split.
+    within.retain(|(_, rest)| !rest.split('/').any(|part| part.starts_with("partial-")));
     let names_any = within.iter().any(|(_, rest)| SPLITS.iter().any(|name| is_of(rest, name)));
     let wanted = |rest: &str| match SAME.iter().find(|names| names.contains(&split)) {
         Some(names) => names.iter().any(|name| is_of(rest, name)),
@@ -94,6 +96,14 @@ mod tests {
         assert!(choose(&paths, "sample/10BT", "test").is_empty());
         assert_eq!(choose(&paths, "en", "dev"), [paths[4]]);
         assert_eq!(choose(&paths, "en", "train"), [paths[5]]);
+    }
+
+    #[test]
+    fn a_part_of_a_split_is_not_taken_for_it() {
+        let paths = ["default/partial-train/0000.parquet", "default/partial-test/0000.parquet"];
+        assert!(choose(&paths, "default", "train").is_empty());
+        let paths = ["default/partial-train/0000.parquet", "default/test/0000.parquet"];
+        assert_eq!(choose(&paths, "default", "test"), [paths[1]]);
     }
 
     #[test]

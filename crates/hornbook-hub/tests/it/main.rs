@@ -2,5 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
+mod dataset;
 mod hub;
 mod pull;

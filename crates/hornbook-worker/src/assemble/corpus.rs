@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hornbook_corpus::{
-    AssembleError, AssembleRequest, SeedOrigin, Segment, ShardLimits, Work, assemble, spec_digest,
+    AssembleError, AssembleRequest, SeedOrigin, Segment, ShardLimits, WantedBenchmarks, Work,
+    assemble, spec_digest,
 };
 use hornbook_db::assembly::Claimed;
 use hornbook_db::jobs::{self, Job};
@@ -16,6 +17,7 @@ use hornbook_types::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::benchmarks::wanted;
 use super::corpora_dir;
 use super::fault::Fault;
 use super::quota::Selection;
@@ -83,12 +85,23 @@ async fn write_once(
     let partial = open_before || is_open().await?;
     let seeds = seed_origin(shared, &spec, halt).await?;
     let models = models(shared, &spec, halt).await?;
+    let benchmarks = wanted(shared, &spec.assembly, halt).await?;
     let surplus = selection.as_ref().map_or(0, |selection| selection.surplus);
     let run = ManifestRun { surplus, ..manifest_run(shared, &job, &spec) };
     let dir = corpora_dir(&shared.scratch).join(id.to_string());
     let sidecars = sidecars_dir(&shared.scratch, id);
-    let inputs =
-        Inputs { spec, selection, segments, sidecars, before, partial, seeds, models, run };
+    let inputs = Inputs {
+        spec,
+        selection,
+        segments,
+        sidecars,
+        before,
+        partial,
+        seeds,
+        models,
+        benchmarks,
+        run,
+    };
     let (place, halt) = (dir.clone(), halt.clone());
     let manifest = blocking(move || inputs.assemble(&place, &halt)).await??;
     Ok(Written { dir, manifest })
@@ -104,6 +117,7 @@ struct Inputs {
     partial: bool,
     seeds: SeedOrigin,
     models: Models,
+    benchmarks: Option<WantedBenchmarks>,
     run: ManifestRun,
 }
 
@@ -129,7 +143,7 @@ impl Inputs {
             keep_going: &|| !halt.is_cancelled(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             sidecars: &self.sidecars,
-            benchmarks: None,
+            benchmarks: self.benchmarks.as_ref(),
             against: &[],
         };
         let assembled = assemble(&request, dir)?;

@@ -17,6 +17,14 @@ pub(crate) enum Fault {
     /// A file in scratch cannot be read or written.
     #[error("the corpus cannot be written: {0}")]
     Files(AssembleError),
+    /// A benchmark cannot be kept out, because it is not what it was when the job was submitted.
+    #[error("the benchmark {name} cannot be used: {what}")]
+    Benchmark {
+        /// `name@version`.
+        name: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The corpus store refuses.
     #[error("the corpus store cannot be written: {0}")]
     Store(#[from] object_store::Error),

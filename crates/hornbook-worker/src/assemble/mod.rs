@@ -4,6 +4,7 @@
 //! to scratch, upload it, publish it in one transaction. Whatever is killed in between leaves a
 //! lease that runs out, and files that nothing points to.
 
+mod benchmarks;
 mod corpus;
 mod fault;
 mod lease;
@@ -27,7 +28,7 @@ use lease::{Lease, keep};
 
 pub(crate) use fault::Fault;
 pub(crate) use mixed::ids_in;
-pub(crate) use store::{delete_below, job_prefix};
+pub(crate) use store::{delete_below, job_prefix, put};
 
 /// Where a corpus is written before it is uploaded.
 fn corpora_dir(scratch: &Path) -> PathBuf {

@@ -1,5 +1,7 @@
 //! From files of documents to the files of an import.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use hornbook_db::imports::{self, Claimed, ImportContent};
@@ -15,7 +17,7 @@ use super::imports_dir;
 use super::progress::Progress;
 use super::source::{Opened, Sources, blocking};
 use crate::assemble::put;
-use crate::limits::IMPORT_FILES_WAITING;
+use crate::limits::{HASH_BYTES, IMPORT_FILES_WAITING};
 use crate::shared::{Shared, until_answered};
 
 /// Reads every file of a claimed import, from where the owner before left off.
@@ -123,15 +125,26 @@ async fn store(
     halt: &CancellationToken,
 ) -> Result<CorpusFile, Fault> {
     let place = file.path.clone();
-    let hashed = blocking(move || {
-        let mut hash = Sha256::new();
-        let bytes = std::io::copy(&mut std::fs::File::open(place)?, &mut hash)?;
-        Ok::<_, std::io::Error>((bytes, hex::encode(hash.finalize())))
-    });
+    let hashed = blocking(move || hash_of(&mut File::open(place)?));
     let (bytes, sha256) = hashed.await?.map_err(|error| Fault::file(&file.name, error))?;
     put(&shared.store, &file.path, &format!("{location}/{}", file.name), halt).await?;
     if let Err(error) = tokio::fs::remove_file(&file.path).await {
         tracing::debug!(%error, path = %file.path.display(), "a stored file is left behind");
     }
     Ok(CorpusFile { path: file.name, bytes, sha256, rows: Some(file.rows) })
+}
+
+/// Reads a file to its end; its size and its SHA-256, 64 hex digits.
+fn hash_of(file: &mut File) -> io::Result<(u64, String)> {
+    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    let mut piece = vec![0; HASH_BYTES];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok((bytes, hex::encode(hash.finalize()))),
+            read => {
+                hash.update(&piece[..read]);
+                bytes += read as u64;
+            }
+        }
+    }
 }

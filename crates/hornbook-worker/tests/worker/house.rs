@@ -12,7 +12,7 @@ use hornbook_types::{
     AssemblySpec, AudienceSpec, Clock, EndpointKind, EndpointSpec, GateSpec, GradeRange, JobState,
     Manifest, OutputKind, PinnedJobSpec, PinnedLine, Sampling, Slug, TemplateSpec, TokenRange,
 };
-use hornbook_worker::{Worker, WorkerConfig, WorkerHandle};
+use hornbook_worker::{Datasets, Worker, WorkerConfig, WorkerHandle};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use serde_json::{Map, Value};
@@ -36,6 +36,8 @@ pub(crate) struct House {
     endpoints: BTreeMap<Slug, Arc<Scripted>>,
     /// Endpoints stand behind a limiter and are tried again, as real ones.
     pub(crate) is_limited: bool,
+    pub(crate) import_root: Option<PathBuf>,
+    pub(crate) datasets: Option<Arc<dyn Datasets>>,
 }
 
 struct Noon;
@@ -68,6 +70,8 @@ impl House {
             dir: tempfile::tempdir().unwrap(),
             endpoints: BTreeMap::new(),
             is_limited: false,
+            import_root: None,
+            datasets: None,
         };
         for (name, scripted) in endpoints {
             house.put_endpoint(name).await;
@@ -146,6 +150,8 @@ impl House {
                 Box::pin(async move { found.ok_or_else(|| "no such endpoint".to_owned()) })
             }),
             has_local,
+            import_root: self.import_root.clone(),
+            datasets: self.datasets.clone(),
             commits: Arc::default(),
         })
         .await

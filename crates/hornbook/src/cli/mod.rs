@@ -2,6 +2,7 @@
 
 mod corpus;
 mod engine;
+mod library;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use corpus::{Build, Corpus, Dedup, Gates, PlanArguments};
 pub(crate) use engine::{Engine, EngineTuning, LocalEngine};
+pub(crate) use library::{Benchmark, Import, ImportPush, Importing};
 
 use crate::config::DEFAULT_MODEL_FILE;
 
@@ -71,6 +73,12 @@ pub(crate) enum Command {
     /// Seed sets
     #[command(subcommand)]
     Seeds(Seeds),
+    /// Benchmarks that corpora are kept clean of
+    #[command(subcommand)]
+    Benchmark(Benchmark),
+    /// Text that was written elsewhere, as a source of corpora
+    #[command(subcommand)]
+    Import(Import),
     /// Endpoints that complete prompts
     #[command(subcommand)]
     Endpoint(Endpoint),
@@ -141,6 +149,8 @@ pub(crate) struct Serve {
     pub(crate) allowed_hosts: Vec<String>,
     #[command(flatten)]
     pub(crate) outgoing: Outgoing,
+    #[command(flatten)]
+    pub(crate) importing: Importing,
     /// File with a key to create at first start
     #[arg(long, env = "HORNBOOK_INITIAL_KEY_FILE", value_name = "FILE")]
     pub(crate) initial_key_file: Option<PathBuf>,
@@ -154,6 +164,8 @@ pub(crate) struct Worker {
     pub(crate) engine: LocalEngine,
     #[command(flatten)]
     pub(crate) outgoing: Outgoing,
+    #[command(flatten)]
+    pub(crate) importing: Importing,
     /// Longest time to finish what is in flight when asked to stop
     #[arg(long, env = "HORNBOOK_DRAIN_SECONDS", value_name = "N")]
     pub(crate) drain_seconds: Option<u64>,
@@ -270,7 +282,7 @@ pub(crate) enum Audience {
 pub(crate) enum Seeds {
     /// List seed sets
     Ls,
-    /// Import a file (.ndjson, .jsonl, .json, .csv, each may end in .zst, or .parquet) as the seed set's next version
+    /// Import a file (.ndjson, .jsonl, .json, .csv, each may end in .zst or .gz, or .parquet) as the seed set's next version
     Push {
         name: String,
         file: PathBuf,

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hornbook_hub::HUB_ENDPOINT;
 use serde::Deserialize;
 use url::Url;
 
@@ -16,7 +17,7 @@ pub(crate) use engine::{
     models_dir,
 };
 
-use crate::cli::{Global, Outgoing, Serve, Storage};
+use crate::cli::{Global, Importing, Outgoing, Serve, Storage};
 use crate::environment::Environment;
 use crate::exit::Failure;
 
@@ -50,6 +51,8 @@ pub(crate) struct ConfigFile {
     /// Private networks that endpoints may lie in, as `10.1.0.0/16`.
     #[serde(default)]
     allowed_networks: Vec<String>,
+    import_root: Option<PathBuf>,
+    hub_endpoint: Option<String>,
 }
 
 /// Where things are kept.
@@ -72,6 +75,14 @@ pub(crate) struct ServeConfig {
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) initial_key_file: Option<PathBuf>,
     pub(crate) allowed_networks: Vec<String>,
+    pub(crate) importing: ImportingConfig,
+}
+
+/// What may be imported, and from where.
+#[derive(Clone, Debug)]
+pub(crate) struct ImportingConfig {
+    pub(crate) import_root: Option<PathBuf>,
+    pub(crate) hub_endpoint: String,
 }
 
 /// Reads the configuration file that was named, or the one in the working directory, or none.
@@ -135,12 +146,31 @@ pub(crate) fn serve(
         allowed_hosts: joined(&flags.allowed_hosts, &file.allowed_hosts),
         initial_key_file: flags.initial_key_file.clone().or_else(|| file.initial_key_file.clone()),
         allowed_networks: allowed_networks(&flags.outgoing, file),
+        importing: importing(&flags.importing, file)?,
     })
 }
 
 /// Settles how long what is in flight may take to finish.
 pub(crate) fn drain(flag: Option<u64>, file: &ConfigFile) -> Duration {
     Duration::from_secs(flag.or(file.drain_seconds).unwrap_or(DRAIN_SECONDS))
+}
+
+/// Settles what may be imported; a root that is none is told at once.
+pub(crate) fn importing(flags: &Importing, file: &ConfigFile) -> Result<ImportingConfig, Failure> {
+    let root = flags.import_root.clone().or_else(|| file.import_root.clone());
+    let root = root.filter(|root| !root.as_os_str().is_empty());
+    if let Some(root) = &root
+        && !root.is_dir()
+    {
+        let why = format!("the import root {} is no directory", root.display());
+        return Err(Failure::usage(why));
+    }
+    let endpoint = flags.hub_endpoint.clone().filter(|url| !url.is_empty());
+    let endpoint = endpoint.or_else(|| file.hub_endpoint.clone());
+    Ok(ImportingConfig {
+        import_root: root,
+        hub_endpoint: endpoint.unwrap_or_else(|| HUB_ENDPOINT.to_owned()),
+    })
 }
 
 /// Private networks that endpoints may lie in.

@@ -57,6 +57,11 @@ impl Backends {
         Self { made: Arc::default(), ..self.clone() }
     }
 
+    /// The guarded client; all that leaves the process goes through it.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// The engine in this process.
     pub(crate) fn local(&self) -> Option<SharedBackend> {
         self.local.clone()

@@ -3,6 +3,7 @@
 mod batches;
 pub(crate) mod catalog;
 mod database;
+mod datasets;
 mod endpoints;
 mod engine;
 mod initial_key;
@@ -13,6 +14,7 @@ mod store;
 mod workers;
 
 pub(crate) use database::{Database, require_secret_key};
+pub(crate) use datasets::hub;
 pub(crate) use running::Running;
 pub(crate) use stop::stop_signal;
 pub(crate) use workers::{RunningWorker, WorkerParts, start_worker};

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    Backends, Database, RunningWorker, WorkerParts, catalog, initial_key, load_engine, open_store,
-    policy, start_worker,
+    Backends, Database, RunningWorker, WorkerParts, catalog, hub, initial_key, load_engine,
+    open_store, policy, start_worker,
 };
 use crate::config::ServeConfig;
 use crate::environment::Environment;
@@ -44,7 +44,7 @@ impl Running {
         environment: &Environment,
     ) -> Result<Self, Failure> {
         let database = Database::open(&config.storage, environment).await?;
-        match Self::start_on(&config, &database).await {
+        match Self::start_on(&config, &database, environment).await {
             Ok(parts) => {
                 let (url, workers, server, stop_server) = parts;
                 Ok(Self { url, database, workers, server, stop_server, drain: config.drain })
@@ -77,7 +77,11 @@ impl Running {
         self.database.close().await
     }
 
-    async fn start_on(config: &ServeConfig, database: &Database) -> Result<Parts, Failure> {
+    async fn start_on(
+        config: &ServeConfig,
+        database: &Database,
+        environment: &Environment,
+    ) -> Result<Parts, Failure> {
         let db = &database.db;
         catalog::load(db).await?;
         if let Some(file) = &config.initial_key_file {
@@ -93,6 +97,7 @@ impl Running {
             Ambient::system(rand::random()),
             local,
         )?;
+        let datasets = hub(&config.importing, &backends, environment);
         let by_worker: Vec<Backends> = (0..config.workers).map(|_| backends.apart()).collect();
         let listener = TcpListener::bind(config.listen)
             .await
@@ -122,6 +127,8 @@ impl Running {
                 store: Arc::clone(&store),
                 backends,
                 data_dir: config.storage.data_dir.clone(),
+                import_root: config.importing.import_root.clone(),
+                datasets: Arc::clone(&datasets),
                 name: database.worker_name(index),
                 commits: Arc::clone(&commits),
             };
@@ -147,6 +154,7 @@ fn api_config(
     api.loopback = address.ip().is_loopback();
     api.allowed_hosts = config.allowed_hosts.clone();
     api.spool_dir = config.storage.data_dir.join("uploads");
+    api.import_root = config.importing.import_root.clone();
     api.allowed_hosts.extend(config.base_url.as_ref().and_then(Url::host_str).map(str::to_owned));
     if !address.ip().is_unspecified() {
         api.allowed_hosts.push(address.ip().to_string());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hornbook_db::documents::CommitMeter;
 use hornbook_db::{Db, Notifier};
 use hornbook_types::SystemClock;
-use hornbook_worker::{Worker, WorkerConfig, WorkerHandle};
+use hornbook_worker::{Datasets, Worker, WorkerConfig, WorkerHandle};
 use object_store::ObjectStore;
 use uuid::Uuid;
 
@@ -24,6 +24,10 @@ pub(crate) struct WorkerParts {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) backends: Backends,
     pub(crate) data_dir: PathBuf,
+    /// Directory below which files of this machine may be imported.
+    pub(crate) import_root: Option<PathBuf>,
+    /// Where datasets come from.
+    pub(crate) datasets: Arc<dyn Datasets>,
     /// A name that only one process can bear at a time, or nothing.
     pub(crate) name: String,
     /// Counts how long documents wait to be stored.
@@ -57,6 +61,8 @@ pub(crate) async fn start_worker(parts: WorkerParts) -> Result<RunningWorker, Fa
         id,
         name: parts.name,
         commits: parts.commits,
+        import_root: parts.import_root,
+        datasets: Some(parts.datasets),
         has_local: parts.backends.local().is_some(),
         backends: Arc::new(move |name| {
             let backends = backends.clone();

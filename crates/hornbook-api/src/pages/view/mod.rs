@@ -7,6 +7,7 @@ mod catalog;
 mod common;
 mod corpus;
 mod document;
+mod imports;
 mod job;
 mod ladder;
 mod mixed;
@@ -19,6 +20,7 @@ pub(crate) use catalog::{
 pub(crate) use common::{Bar, Choice, Fact, NamedValue, StateMark, When, record};
 pub(crate) use corpus::{CorporaPage, CorpusCard, FileRow, PullLine, file_row, pull_lines};
 pub(crate) use document::{DocumentPage, DocumentRow, DocumentsPage, Filter, Score};
+pub(crate) use imports::{BenchmarkRow, ImportRow, ImportsPage};
 pub(crate) use job::{
     ActionButton, CorpusFacts, CountsText, EndpointUseRow, ErrorRow, EventRow, FigureText, Grid,
     JobForm, JobPage, JobRow, JobsPage, NewJobPage, ReasonRow, RecipeRow, Sample,

@@ -2,7 +2,7 @@
 
 use hornbook_db::benchmarks;
 use hornbook_types::limits::{BENCHMARK_BYTES, BENCHMARK_ITEMS, BENCHMARKS_PER_CORPUS};
-use hornbook_types::{AssemblySpec, FieldError, Reference};
+use hornbook_types::{AssemblySpec, FieldError, Pinned, Reference};
 
 use crate::v1::version::found;
 use crate::{AppState, Problem};
@@ -27,7 +27,7 @@ pub(crate) async fn pin_benchmarks(
         return Ok(());
     }
     let (mut items, mut bytes) = (0, 0);
-    let mut pinned = Vec::with_capacity(assembly.decontaminate.len());
+    let mut pinned: Vec<Pinned> = Vec::with_capacity(assembly.decontaminate.len());
     for (index, name) in assembly.decontaminate.iter().enumerate() {
         let reference: Option<Reference> = name.parse().ok();
         let benchmark = match &reference {
@@ -39,10 +39,21 @@ pub(crate) async fn pin_benchmarks(
             faults.push(FieldError::new(format!("{at}/{index}"), what));
             continue;
         };
+        let named = pinned.iter().find(|named| named.slug == benchmark.pinned.slug);
+        match named {
+            // Twice the same one is once.
+            Some(named) if *named == benchmark.pinned => continue,
+            Some(named) => {
+                let what = format!("'{named}' is named too; one version is enough");
+                faults.push(FieldError::new(format!("{at}/{index}"), what));
+                continue;
+            }
+            None => {}
+        }
         items += benchmark.content.items;
         bytes += benchmark.content.bytes;
         assembly.benchmarks.insert(benchmark.pinned.to_string(), benchmark.content.sha256);
-        pinned.push(benchmark.pinned.to_string());
+        pinned.push(benchmark.pinned);
     }
     if items > BENCHMARK_ITEMS || bytes > BENCHMARK_BYTES {
         let most = format!(
@@ -51,9 +62,6 @@ pub(crate) async fn pin_benchmarks(
         );
         faults.push(FieldError::new(at, most));
     }
-    // Twice the same one is once.
-    let mut seen = std::collections::BTreeSet::new();
-    pinned.retain(|name| seen.insert(name.clone()));
-    assembly.decontaminate = pinned;
+    assembly.decontaminate = pinned.iter().map(ToString::to_string).collect();
     Ok(())
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hornbook_db::corpora::mixed;
-use hornbook_types::CorpusSpec;
+use hornbook_types::{CorpusSpec, Invalid};
 use http::StatusCode;
 use http::header::LOCATION;
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::resolve::resolve;
 use super::view::MixedView;
 use crate::extract::JsonBody;
+use crate::v1::benchmarks::pin_benchmarks;
 use crate::{AppState, CanWrite, Problem};
 
 /// Mixes a corpus from several jobs and imports. The reply does not wait for it: `state` goes from
@@ -49,6 +50,9 @@ pub(crate) async fn create_corpus(
 pub(crate) async fn submit(state: &AppState, mut spec: CorpusSpec) -> Result<Uuid, Problem> {
     spec.check()?;
     resolve(state, &mut spec).await?;
+    let mut faults = Vec::new();
+    pin_benchmarks(state, &mut spec.assembly, "/assembly", &mut faults).await?;
+    Invalid::from_faults(faults)?;
     let id = state.new_id();
     mixed::submit(&state.db, id, &spec).await?;
     Ok(id)

@@ -10,6 +10,7 @@ use http::header::LOCATION;
 use serde::Deserialize;
 
 use crate::extract::{job_id, optional_json};
+use crate::v1::benchmarks::pin_benchmarks;
 use crate::v1::jobs::JobView;
 use crate::{AppState, CanWrite, Problem};
 
@@ -48,10 +49,11 @@ pub(crate) async fn assemble_corpus(
     request: Request,
 ) -> Result<Response, Problem> {
     let id = job_id(&id)?;
-    let AssembleRequest { assembly } = optional_json(request).await?.unwrap_or_default();
-    if let Some(assembly) = &assembly {
+    let AssembleRequest { mut assembly } = optional_json(request).await?.unwrap_or_default();
+    if let Some(assembly) = &mut assembly {
         let mut faults = Vec::new();
         assembly.check("/assembly", &mut faults);
+        pin_benchmarks(&state, assembly, "/assembly", &mut faults).await?;
         Invalid::from_faults(faults)?;
     }
     assembly::request(&state.db, id, assembly.as_ref()).await?;

@@ -1,6 +1,7 @@
 //! From a spooled upload to files in the corpus store.
 
 use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
 
 use futures_util::TryStreamExt as _;
 use hornbook_db::imports::{ImportContent, location};
@@ -21,6 +22,8 @@ use crate::{AppState, Problem};
 
 /// Files that wait to be stored; each is a few dozen megabytes on the disk.
 const FILES_WAITING: usize = 1;
+/// Bytes that are hashed at a time.
+const HASH_BYTES: usize = 1024 * 1024;
 
 /// How an upload is read.
 pub(super) struct Taken {
@@ -91,17 +94,31 @@ async fn store(state: &AppState, id: Uuid, file: &ImportedFile) -> Result<Corpus
     let path = file.path.clone();
     let hashed = tokio::task::spawn_blocking(move || {
         let mut opened = File::open(&path)?;
-        let mut hash = Sha256::new();
-        let bytes = std::io::copy(&mut opened, &mut hash)?;
-        std::io::Seek::rewind(&mut opened)?;
+        let (bytes, sha256) = hash_of(&mut opened)?;
+        opened.rewind()?;
         // It lives on under its handle alone.
         std::fs::remove_file(&path)?;
-        Ok::<_, std::io::Error>((opened, bytes, hex::encode(hash.finalize())))
+        Ok::<_, io::Error>((opened, bytes, sha256))
     });
     let hashed = hashed.await.map_err(|panicked| Problem::internal(&panicked))?;
     let (opened, bytes, sha256) = hashed.map_err(|error| no_room(&error))?;
     put_file(&state.store, opened, &format!("{}/{}", location(id), file.name)).await?;
     Ok(CorpusFile { path: file.name.clone(), bytes, sha256, rows: Some(file.rows) })
+}
+
+/// Reads a file to its end; its size and its SHA-256, 64 hex digits.
+fn hash_of(file: &mut File) -> io::Result<(u64, String)> {
+    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    let mut piece = vec![0; HASH_BYTES];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok((bytes, hex::encode(hash.finalize()))),
+            read => {
+                hash.update(&piece[..read]);
+                bytes += read as u64;
+            }
+        }
+    }
 }
 
 /// Takes everything of an import out of the store of which no row will tell.

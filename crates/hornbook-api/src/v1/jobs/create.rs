@@ -77,9 +77,9 @@ pub(crate) async fn submit(
 }
 
 /// Pins every reference of `spec`.
-pub(super) async fn pinned(state: &AppState, spec: JobSpec) -> Result<PinnedJobSpec, Problem> {
+pub(super) async fn pinned(state: &AppState, mut spec: JobSpec) -> Result<PinnedJobSpec, Problem> {
     spec.check()?;
-    let (seed_set, lines) = resolve(state, &spec).await?;
+    let (seed_set, lines) = resolve(state, &mut spec).await?;
     // Parsing templates that users wrote is work for the render pool.
     Ok(state.render.run(move || pin(&spec, &seed_set, &lines)).await??)
 }

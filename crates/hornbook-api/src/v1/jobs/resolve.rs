@@ -7,13 +7,14 @@ use hornbook_inference::preset;
 use hornbook_prompt::{ResolvedLine, ResolvedSeedSet};
 use hornbook_types::{FieldError, Invalid, JobSpec, Reference, SeedSource};
 
+use crate::v1::benchmarks::pin_benchmarks;
 use crate::v1::version::found;
 use crate::{AppState, Problem};
 
-/// Looks up everything that `spec` names.
+/// Looks up everything that `spec` names; the benchmarks in it become the versions that they are now.
 pub(super) async fn resolve(
     state: &AppState,
-    spec: &JobSpec,
+    spec: &mut JobSpec,
 ) -> Result<(ResolvedSeedSet, Vec<ResolvedLine>), Problem> {
     let mut faults = Vec::new();
     let missing = |pointer: String, kind: &str, name: &dyn std::fmt::Display| {
@@ -63,6 +64,7 @@ pub(super) async fn resolve(
             }
         }
     }
+    pin_benchmarks(state, &mut spec.assembly, "/assembly", &mut faults).await?;
     Invalid::from_faults(faults)?;
     let seed_set =
         seed_set.ok_or_else(|| Problem::unbuilt("/seeds/job", "another job as seeds"))?;

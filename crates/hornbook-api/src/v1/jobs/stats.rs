@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
+use hornbook_db::corpora;
 use hornbook_db::jobs::{self, Point};
 use hornbook_types::{Cell, Counts, ErrorCount, Verdict};
 use http::HeaderMap;
@@ -12,12 +13,13 @@ use time::OffsetDateTime;
 
 use crate::extract::{Conditional, job_id};
 use crate::limits::SERIES_POINTS;
+use crate::v1::version::found;
 use crate::{AppState, CanRead, Problem};
 
 /// Kinds of error in the statistics.
 const TOP_ERRORS: u32 = 50;
 
-/// Counts of a job's documents; kept while they arrive, never made by reading them.
+/// Counts of a job's documents; kept while they arrive or noted with its corpus, never made by reading them.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct JobStats {
     /// How its prompts stand.
@@ -26,6 +28,9 @@ pub(crate) struct JobStats {
     cells: Vec<Cell>,
     /// Documents refused, by the gate's name.
     rejected: BTreeMap<String, u64>,
+    /// Accepted documents that the job's current corpus left out, by reason: `duplicate_exact`,
+    /// `duplicate_near`, `decontaminated` or a gate of the assembly; null while there is no corpus.
+    dropped: Option<BTreeMap<String, u64>>,
     /// The commonest errors of failed prompts.
     errors: Vec<ErrorCount>,
     /// The job's course over time, oldest first.
@@ -83,8 +88,10 @@ pub(crate) async fn get_job_stats(
     for cell in cells.iter().filter(|cell| cell.verdict == Verdict::Rejected) {
         *rejected.entry(cell.reason.clone()).or_insert(0) += cell.count;
     }
+    let corpus = found(corpora::by_job(&state.db, id).await)?;
+    let dropped = corpus.map(|corpus| corpus.manifest.content.counts.dropped);
     let errors = jobs::errors(&state.db, id, TOP_ERRORS).await?;
     let series = jobs::series(&state.db, id, SERIES_POINTS).await?;
     let series = series.into_iter().map(PointView::from).collect();
-    Conditional::json(&headers, &JobStats { counts, cells, rejected, errors, series })
+    Conditional::json(&headers, &JobStats { counts, cells, rejected, dropped, errors, series })
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::fault::MixedFault;
 use super::place_of;
 use super::sources::{Staged, stage};
-use crate::assemble::Fault;
+use crate::assemble::{Fault, benchmarks};
 use crate::segments::blocking;
 use crate::shared::Shared;
 
@@ -39,8 +39,14 @@ pub(super) async fn write(
     let staged = stage(shared, &claimed.spec, &place, halt).await?;
     let dir = place.join("corpus");
     let complete = staged.complete;
-    let (spec, out, stop) = (claimed.spec.clone(), dir.clone(), halt.clone());
-    let content = blocking(move || build_here(&spec, &staged, &out, &stop)).await??;
+    let mut spec = claimed.spec.clone();
+    let benchmarks_dir = place.join("benchmarks");
+    let (kept_out, names) =
+        benchmarks::files(shared, &spec.assembly, &benchmarks_dir, halt).await?;
+    // The files say which versions they are; reports need names alone.
+    spec.assembly.decontaminate = names;
+    let (out, stop) = (dir.clone(), halt.clone());
+    let content = blocking(move || build_here(&spec, &staged, &kept_out, &out, &stop)).await??;
     let manifest = MixedManifest {
         content: MixedContent { partial: !complete, ..content },
         run: MixedRun {
@@ -64,6 +70,7 @@ pub(super) async fn write(
 fn build_here(
     spec: &CorpusSpec,
     staged: &Staged,
+    benchmarks: &[PathBuf],
     out: &Path,
     halt: &CancellationToken,
 ) -> Result<MixedContent, MixedFault> {
@@ -80,7 +87,7 @@ fn build_here(
         name: &spec.name,
         sources: &[],
         named: &named,
-        benchmarks: &[],
+        benchmarks,
         against: &[],
         assembly: spec.assembly.clone(),
         mix: Some(spec.mix()),
