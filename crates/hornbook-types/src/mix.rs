@@ -342,6 +342,20 @@ impl MixSpec {
         }
     }
 
+    /// The same mix with its sources by name alone, without the ids of jobs: what a corpus is a function of.
+    #[must_use]
+    pub fn by_name(&self) -> Self {
+        let named = |source: &MixSource| MixSource {
+            name: Some(source.label()),
+            // What a job writes is synthetic unless somebody says otherwise.
+            kind: source.kind.or(source.job.map(|_| SourceKind::Synthetic)),
+            job: None,
+            import: None,
+            ..source.clone()
+        };
+        Self { sources: self.sources.iter().map(named).collect(), ..self.clone() }
+    }
+
     /// The shares that presets and defaults stand for, in the order in which documents are given to them.
     pub fn lines(&self) -> Vec<MixLine> {
         if let Some(preset) = self.preset {
@@ -402,6 +416,17 @@ mod tests {
         ] {
             assert_eq!(faults(&bad), [pointer], "{bad}");
         }
+    }
+
+    #[test]
+    fn a_mix_by_name_is_the_same_mix() {
+        let json = serde_json::json!({"preset": "smollm", "sources": [
+            {"name": "a", "job": Uuid::nil()}, {"import": "b", "kind": "web"}
+        ]});
+        let spec: MixSpec = serde_json::from_value(json).unwrap();
+        let named = spec.by_name();
+        assert_eq!(named.lines(), spec.lines());
+        assert!(named.sources.iter().all(|it| it.job.is_none() && it.import.is_none()));
     }
 
     #[test]
