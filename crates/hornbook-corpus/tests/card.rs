@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hornbook_corpus::{BuildManifest, BuildRequest, CpuTime, ShardLimits, SourceLicense, build};
+use hornbook_corpus::{
+    BuildManifest, BuildRequest, CpuTime, NamedSource, ShardLimits, SourceLicense, build,
+};
 use hornbook_types::{AssemblySpec, GateSpec};
 use serde_json::{Value, json};
 
@@ -172,6 +174,39 @@ fn a_licence_that_forbids_passing_on_is_seen_first() {
     assert!(card.contains("license: other\nlicense_name: \"CC0-1.0, CC-BY-ND-4.0\"\n"), "{card}");
     assert!(card.contains("| books.jsonl | CC0-1.0 | somewhere |"), "{card}");
     assert!(card.contains("hornbook corpus build --source sources --spec"), "{card}");
+}
+
+#[test]
+fn a_mix_can_be_built_again_and_has_one_licence_a_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut named = Vec::new();
+    for name in ["web", "books"] {
+        let place = dir.path().join(name);
+        fs::create_dir(&place).unwrap();
+        for file in ["a.jsonl", "b.jsonl"] {
+            write_lines(&place.join(file), &[json!({"text": format!("{name} {file}")})]);
+        }
+        named.push(NamedSource { name: name.to_owned(), paths: vec![place] });
+    }
+    let mut first = request(&[], "Mixed");
+    first.named = &named;
+    first.mix =
+        serde_json::from_value(json!({"sources": [{"name": "web"}, {"name": "books"}]})).unwrap();
+    first.licenses.insert("web".to_owned(), license("CC0-1.0"));
+    first.licenses.insert("books".to_owned(), license("MIT"));
+    let out = dir.path().join("out");
+    let summary = build(&first, &out).unwrap();
+    let card = card(&out);
+    assert_eq!(card.matches("| web | CC0-1.0 | somewhere |").count(), 1, "{card}");
+    assert!(card.contains("license_name: \"CC0-1.0, MIT\"\n"), "{card}");
+    let command = "hornbook corpus build --source books=books --source web=web --spec spec.json";
+    assert!(card.contains(command), "{card}");
+    let spec: Value = serde_json::from_slice(&fs::read(out.join("spec.json")).unwrap()).unwrap();
+    let mut second = request(&[], "Mixed");
+    second.named = &named;
+    second.mix = serde_json::from_value(spec["mix"].clone()).unwrap();
+    second.licenses = serde_json::from_value(spec["licenses"].clone()).unwrap();
+    assert_eq!(build(&second, &dir.path().join("again")).unwrap().commit, summary.commit);
 }
 
 #[test]

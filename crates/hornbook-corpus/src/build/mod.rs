@@ -264,9 +264,13 @@ fn origins(spec: &BuildSpec) -> Vec<Origin> {
     let of = |from: &BuiltFrom| {
         let said = spec.licenses.iter().find(|(name, _)| covers(name, &from.file));
         let said = said.map(|(_, said)| said.clone()).unwrap_or_default();
-        Origin { name: from.file.clone(), license: said.license, source: said.source }
+        let name = from.source.clone().unwrap_or_else(|| from.file.clone());
+        Origin { name, license: said.license, source: said.source }
     };
-    spec.sources.iter().map(of).collect()
+    let mut origins: Vec<Origin> = spec.sources.iter().map(of).collect();
+    // The files of a mix's source stand together, and have one licence.
+    origins.dedup();
+    origins
 }
 
 /// Whether a file is the one of that name, or below the directory of that name.

@@ -1,6 +1,8 @@
 //! How to build a corpus again: a spec beside the card, and the command that takes it.
 
-use hornbook_types::{DedupMode, JobSpec, PinnedJobSpec, RecipeLine, Reference, SeedSource};
+use std::collections::BTreeSet;
+
+use hornbook_types::{JobSpec, PinnedJobSpec, RecipeLine, Reference, SeedSource};
 use serde_json::json;
 
 use super::{CardFacts, Made, line};
@@ -71,6 +73,9 @@ fn settings(name: &str, spec: &BuildSpec) -> serde_json::Value {
     if let Some(gates) = &spec.gates {
         settings["gates"] = json!(gates);
     }
+    if let Some(mix) = &spec.mix {
+        settings["mix"] = json!(mix);
+    }
     if !spec.licenses.is_empty() {
         settings["licenses"] = json!(spec.licenses);
     }
@@ -110,28 +115,35 @@ fn job(out: &mut String, spec: &PinnedJobSpec) {
 }
 
 fn files(out: &mut String, spec: &BuildSpec) {
+    let mut command = "hornbook corpus build".to_owned();
+    let mixed: BTreeSet<&str> =
+        spec.sources.iter().filter_map(|from| from.source.as_deref()).collect();
     let labels: Option<Vec<String>> =
         spec.sources.iter().map(|source| shell(&source.file)).collect();
     let is_flat = spec.sources.iter().all(|source| !source.file.contains('/'));
     let named = labels.filter(|labels| is_flat && labels.len() <= NAMED);
-    let mut command = "hornbook corpus build".to_owned();
-    match &named {
-        Some(labels) => {
-            line!(out, "With the files above in the working directory:\n");
-            labels.iter().for_each(|label| command.push_str(&format!(" --source {label}")));
+    if !mixed.is_empty() {
+        line!(out, "With the files of each source in a directory of its name:\n");
+        for name in mixed {
+            // Names of sources are letters, digits, dots, dashes and underscores.
+            command.push_str(&format!(" --source {name}={name}"));
         }
-        None => {
-            line!(out, "With the files above below a directory `sources`, under these paths:\n");
-            command.push_str(" --source sources");
-        }
+    } else if let Some(labels) = &named {
+        line!(out, "With the files above in the working directory:\n");
+        labels.iter().for_each(|label| command.push_str(&format!(" --source {label}")));
+    } else {
+        line!(out, "With the files above below a directory `sources`, under these paths:\n");
+        command.push_str(" --source sources");
     }
     for benchmark in &spec.benchmarks {
         let name = shell(&benchmark.file).unwrap_or_else(|| "BENCHMARK.jsonl".to_owned());
         command.push_str(&format!(" --benchmark {name}"));
     }
+    if !spec.against.is_empty() {
+        // Their hashes are in the manifest; where they lay is nobody's to know.
+        command.push_str(" --against OTHER_CORPUS");
+    }
     command.push_str(&format!(" --spec {SPEC_PATH} --out corpus"));
     line!(out, "{}", fenced("sh", &command));
-    if spec.assembly.dedup == DedupMode::Near {
-        line!(out, "Threads and the places of files make no difference.\n");
-    }
+    line!(out, "Threads and the places of files make no difference.\n");
 }
