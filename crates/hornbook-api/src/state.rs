@@ -50,6 +50,8 @@ pub struct ApiConfig {
     pub spool_dir: PathBuf,
     /// Directory below which files of this machine may be imported; none unless the operator names one.
     pub import_root: Option<PathBuf>,
+    /// Directories in which an assembly's tokenizer is looked for.
+    pub tokenizers: Vec<PathBuf>,
 }
 
 impl ApiConfig {
@@ -63,6 +65,7 @@ impl ApiConfig {
             requests_per_minute: REQUESTS_PER_MINUTE,
             spool_dir: std::env::temp_dir(),
             import_root: None,
+            tokenizers: Vec::new(),
         }
     }
 

@@ -38,6 +38,14 @@ pub enum AssembleError {
         /// What is wrong, and where.
         message: String,
     },
+    /// A tokenizer that cannot be used.
+    #[error("tokenizer {path}: {message}")]
+    Tokenizer {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// Something that cannot be asked for; nothing was done.
     #[error("{0}")]
     Request(String),

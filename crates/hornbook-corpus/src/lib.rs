@@ -11,6 +11,7 @@ pub mod decontaminate;
 mod dedup;
 mod error;
 mod escape;
+mod formats;
 mod gates;
 mod hashing;
 mod histogram;
@@ -24,15 +25,16 @@ mod sentence;
 mod shards;
 mod sources;
 mod stage;
+mod tokens;
 mod words;
 
 pub use assemble::{
     AssembleRequest, Assembled, CpuTime, SeedOrigin, WantedBenchmarks, Work, assemble,
-    examine_segment,
+    count_segment, examine_segment,
 };
 pub use build::{
-    BuildContent, BuildManifest, BuildRequest, BuildSpec, BuildSummary, BuiltFrom, NamedSource,
-    SourceLicense, build,
+    BuildContent, BuildManifest, BuildProgress, BuildRequest, BuildSpec, BuildSummary, BuiltFrom,
+    NamedSource, SourceLicense, build,
 };
 pub use dedup::{TextHash, text_hash};
 pub use error::AssembleError;
@@ -43,3 +45,4 @@ pub use segment::{Segment, SegmentWriter};
 pub use shards::ShardLimits;
 pub use sources::{SourceFile, find_sources};
 pub use stage::stage_segment;
+pub use tokens::{CorpusTokenizer, Encoder};

@@ -135,6 +135,7 @@ fn request(spec: &PinnedJobSpec, segments: Vec<Segment>) -> AssembleRequest<'_> 
         instruction_set: Some("portable f32".to_owned()),
         run: run(),
         limits: ShardLimits { text_bytes: 700, row_group_bytes: 400 },
+        tokenizer: None,
         takes: &|_| true,
         keep_going: &|| true,
         threads: 2,
@@ -259,6 +260,7 @@ fn the_commit_is_the_documented_function() {
         bytes: 1,
         sha256: sha256.to_owned(),
         rows: None,
+        tokens: None,
     };
     let files = [file("b", &"1".repeat(64)), file("a", &"0".repeat(64))];
     let text = format!("a\0{}\nb\0{}\n", "0".repeat(64), "1".repeat(64));

@@ -29,6 +29,8 @@ fn request<'a>(sources: &'a [PathBuf], threads: usize) -> BuildRequest<'a> {
         threads,
         hornbook: "0.0.0",
         limits: ShardLimits { text_bytes: 40_000, row_group_bytes: 10_000 },
+        tokenizer: None,
+        on_progress: &|_| {},
         cpu: CpuTime::UNKNOWN,
         keep_going: &|| true,
     }

@@ -29,6 +29,8 @@ fn request<'a>(sources: &'a [PathBuf], name: &'a str) -> BuildRequest<'a> {
         threads: 2,
         hornbook: "0.0.0",
         limits: ShardLimits::default(),
+        tokenizer: None,
+        on_progress: &|_| {},
         cpu: CpuTime::UNKNOWN,
         keep_going: &|| true,
     }

@@ -64,6 +64,8 @@ fn build_in(dir: &Path, out: &Path) -> Result<BuildSummary, hornbook_corpus::Ass
         threads: 2,
         hornbook: "0.0.0",
         limits: ShardLimits::default(),
+        tokenizer: None,
+        on_progress: &|_| {},
         cpu: CpuTime::UNKNOWN,
         keep_going: &|| true,
     };

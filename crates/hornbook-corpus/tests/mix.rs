@@ -40,6 +40,8 @@ impl Setting {
             threads: self.threads,
             hornbook: "0.0.0",
             limits: ShardLimits { text_bytes: 40_000, row_group_bytes: 10_000 },
+            tokenizer: None,
+            on_progress: &|_| {},
             cpu: CpuTime::UNKNOWN,
             keep_going: &|| true,
         }

@@ -1,11 +1,14 @@
 //! How documents become a corpus.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::FieldError;
-use crate::limits::{SPLIT_NAME_BYTES, SPLIT_SHARE_MIN, SPLITS};
+use crate::limits::{
+    END_OF_TEXT_BYTES, SPLIT_NAME_BYTES, SPLIT_SHARE_MIN, SPLITS, TOKENIZER_NAME_BYTES,
+};
 
 /// Name of the split that has the best documents, for the end of training.
 pub const ANNEALING: &str = "annealing";
@@ -28,8 +31,14 @@ pub struct AssemblySpec {
     /// score or else by how far they are from what gates refuse. Default: everything in `train`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub splits: BTreeMap<String, f64>,
-    /// File formats to write. Default both.
+    /// File formats to write. Default Parquet and JSON lines.
     pub format: Vec<ShardFormat>,
+    /// The tokenizer that counts `token_length` and fills token formats; endpoints' own counts stay without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
+    /// The special token that ends documents in token formats. Default: the first of the usual ones that there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_of_text: Option<String>,
 }
 
 /// Which documents count as duplicates.
@@ -68,6 +77,42 @@ pub enum ShardFormat {
     /// JSON lines, zstd outside.
     #[serde(rename = "jsonl.zst")]
     JsonlZst,
+    /// Conversations of role and content as JSON lines, zstd outside.
+    #[serde(rename = "messages.jsonl.zst")]
+    Messages,
+    /// Token ids of one split after another, as nanoGPT maps them into memory.
+    #[serde(rename = "nanogpt.bin")]
+    NanoGpt,
+    /// Token ids and their index, as Megatron-LM's indexed dataset.
+    #[serde(rename = "megatron")]
+    Megatron,
+    /// Token ids, their index and its metadata, as datatrove writes them.
+    #[serde(rename = "datatrove.ds")]
+    Datatrove,
+}
+
+impl ShardFormat {
+    /// The name used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::JsonlZst => "jsonl.zst",
+            Self::Messages => "messages.jsonl.zst",
+            Self::NanoGpt => "nanogpt.bin",
+            Self::Megatron => "megatron",
+            Self::Datatrove => "datatrove.ds",
+        }
+    }
+
+    /// Whether its files hold whole rows, with every column.
+    pub fn has_rows(self) -> bool {
+        matches!(self, Self::Parquet | Self::JsonlZst)
+    }
+
+    /// Whether its files hold token ids, so that there must be a tokenizer.
+    pub fn has_tokens(self) -> bool {
+        matches!(self, Self::NanoGpt | Self::Megatron | Self::Datatrove)
+    }
 }
 
 impl Default for AssemblySpec {
@@ -78,6 +123,8 @@ impl Default for AssemblySpec {
             benchmarks: BTreeMap::new(),
             splits: BTreeMap::new(),
             format: vec![ShardFormat::Parquet, ShardFormat::JsonlZst],
+            tokenizer: None,
+            end_of_text: None,
         }
     }
 }
@@ -86,8 +133,40 @@ impl AssemblySpec {
     /// Appends every fault to `faults`, with pointers below `at`.
     pub fn check(&self, at: &str, faults: &mut Vec<FieldError>) {
         self.check_splits(&format!("{at}/splits"), faults);
+        self.check_formats(at, faults);
+    }
+
+    fn check_formats(&self, at: &str, faults: &mut Vec<FieldError>) {
         if self.format.is_empty() {
             faults.push(FieldError::new(format!("{at}/format"), "name at least one format"));
+        } else if !self.format.iter().any(|format| format.has_rows()) {
+            let detail = "name parquet or jsonl.zst too: the other formats leave out where a document comes from";
+            faults.push(FieldError::new(format!("{at}/format"), detail));
+        }
+        let at_tokenizer = format!("{at}/tokenizer");
+        match &self.tokenizer {
+            None => {
+                if let Some(format) = self.format.iter().find(|format| format.has_tokens()) {
+                    let detail = format!("the format {} needs a tokenizer", format.as_str());
+                    faults.push(FieldError::new(at_tokenizer, detail));
+                }
+                if self.end_of_text.is_some() {
+                    let detail = "is of use with a tokenizer only";
+                    faults.push(FieldError::new(format!("{at}/end_of_text"), detail));
+                }
+            }
+            Some(name) if !is_tokenizer_name(name) => {
+                let detail = format!(
+                    "needs 1 to {TOKENIZER_NAME_BYTES} letters, digits, '.', '_' and '-', a letter or digit first"
+                );
+                faults.push(FieldError::new(at_tokenizer, detail));
+            }
+            Some(_) => {}
+        }
+        let is_word = |token: &String| (1..=END_OF_TEXT_BYTES).contains(&token.len());
+        if self.end_of_text.as_ref().is_some_and(|token| !is_word(token)) {
+            let detail = format!("needs 1 to {END_OF_TEXT_BYTES} bytes");
+            faults.push(FieldError::new(format!("{at}/end_of_text"), detail));
         }
     }
     fn check_splits(&self, at: &str, faults: &mut Vec<FieldError>) {
@@ -130,6 +209,24 @@ impl AssemblySpec {
     }
 }
 
+/// Where the `tokenizer.json` of a name may lie below each of some directories, in the order of preference.
+pub fn tokenizer_places(directories: &[PathBuf], name: &str) -> Vec<PathBuf> {
+    if !is_tokenizer_name(name) {
+        return Vec::new();
+    }
+    let both =
+        |dir: &PathBuf| [dir.join(name).join("tokenizer.json"), dir.join(format!("{name}.json"))];
+    directories.iter().flat_map(both).collect()
+}
+
+/// A name that is safe as a part of a path.
+fn is_tokenizer_name(name: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    name.len() <= TOKENIZER_NAME_BYTES
+        && name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+        && name.bytes().all(inside)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +258,44 @@ mod tests {
         let spec = AssemblySpec { splits, ..AssemblySpec::default() };
         assert_eq!(spec.split_names(), ["train", "annealing", "validation"]);
         assert_eq!(AssemblySpec::default().split_names(), ["train"]);
+    }
+
+    fn pointers(assembly: &AssemblySpec) -> Vec<String> {
+        let mut faults = Vec::new();
+        assembly.check("/assembly", &mut faults);
+        faults.into_iter().map(|fault| fault.pointer).collect()
+    }
+
+    #[test]
+    fn token_formats_want_a_tokenizer() {
+        let mut assembly = AssemblySpec {
+            format: vec![ShardFormat::Parquet, ShardFormat::Megatron],
+            ..AssemblySpec::default()
+        };
+        assert_eq!(pointers(&assembly), ["/assembly/tokenizer"]);
+        assembly.tokenizer = Some("gpt2".to_owned());
+        assert_eq!(pointers(&assembly), [""; 0]);
+        assembly.format = vec![ShardFormat::Megatron];
+        assert_eq!(pointers(&assembly), ["/assembly/format"]);
+    }
+
+    #[test]
+    fn a_tokenizer_is_a_plain_name() {
+        for name in ["", "../x", ".x", "a/b", "a b", "-x", "a\0b", &"a".repeat(65)] {
+            let tokenizer = Some(name.to_owned());
+            let assembly = AssemblySpec { tokenizer, ..AssemblySpec::default() };
+            assert_eq!(pointers(&assembly), ["/assembly/tokenizer"], "{name}");
+        }
+        let end_of_text = Some(String::new());
+        let assembly = AssemblySpec { end_of_text, ..AssemblySpec::default() };
+        assert_eq!(pointers(&assembly), ["/assembly/end_of_text"; 2]);
+    }
+
+    #[test]
+    fn formats_are_called_what_they_are_asked_by() {
+        use ShardFormat::{Datatrove, JsonlZst, Megatron, Messages, NanoGpt, Parquet};
+        for format in [Parquet, JsonlZst, Messages, NanoGpt, Megatron, Datatrove] {
+            assert_eq!(serde_json::to_value(format).unwrap(), format.as_str());
+        }
     }
 }

@@ -18,7 +18,7 @@ pub struct CorpusRow {
     pub prompt: String,
     /// The document.
     pub text: String,
-    /// Completion tokens as the endpoint counted them.
+    /// Completion tokens as the endpoint counted them, or the text's as the assembly's tokenizer does.
     pub token_length: u32,
     /// Audience, by name.
     pub audience: String,
@@ -56,6 +56,26 @@ pub struct CorpusFile {
     /// Rows; absent for files that are not data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// Token ids in it, those that end documents included; absent for files without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+}
+
+/// The tokenizer that counted a corpus's tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TokenizerFacts {
+    /// What it was asked for by.
+    pub name: String,
+    /// SHA-256 of its `tokenizer.json`, 64 hex digits.
+    pub sha256: String,
+    /// Ids that there may be: the largest, and 1.
+    pub vocabulary: u64,
+    /// Spelling of the special token that ends documents in token formats, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_of_text: Option<String>,
+    /// Its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_of_text_id: Option<u32>,
 }
 
 /// `manifest.json`: everything needed to check a corpus or to make it again.
@@ -80,8 +100,11 @@ pub struct ManifestContent {
     pub rows: u64,
     /// Completion tokens of those rows.
     pub tokens: u64,
-    /// Who counted those tokens: the endpoints' own usage figures.
+    /// Who counted those tokens: the endpoints' own usage figures, or the tokenizer.
     pub token_counts: String,
+    /// The tokenizer that counted them, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerFacts>,
     /// Every file but the manifest itself.
     pub files: Vec<CorpusFile>,
     /// Everything that a prompt was made from, pinned.

@@ -32,10 +32,12 @@ mod statistics;
 mod stats;
 mod template;
 
-pub use assembly::{ANNEALING, AssemblySpec, DedupMode, ShardFormat, TRAIN};
+pub use assembly::{ANNEALING, AssemblySpec, DedupMode, ShardFormat, TRAIN, tokenizer_places};
 pub use audience::{AudienceSpec, GradeRange, TokenRange};
 pub use clock::{Clock, SystemClock};
-pub use corpus::{CorpusFile, CorpusRow, Manifest, ManifestContent, ManifestRun, RowFunnel};
+pub use corpus::{
+    CorpusFile, CorpusRow, Manifest, ManifestContent, ManifestRun, RowFunnel, TokenizerFacts,
+};
 pub use document::{Document, FinishReason, Usage, Verdict};
 pub use endpoint::{
     EndpointKind, EndpointLimits, EndpointPreset, EndpointPrice, EndpointSpec, EndpointState,

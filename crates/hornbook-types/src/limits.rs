@@ -112,3 +112,7 @@ pub const IMPORT_ROWS: u64 = 1_000_000_000;
 pub const IMPORT_TEXT_BYTES: u64 = 2 * 1024 * 1024 * 1024 * 1024;
 /// Longest name of a column.
 pub const COLUMN_NAME_BYTES: usize = 256;
+/// Longest name of a tokenizer.
+pub const TOKENIZER_NAME_BYTES: usize = 64;
+/// Longest spelling of a token that ends a document.
+pub const END_OF_TEXT_BYTES: usize = 256;

@@ -28,6 +28,8 @@ pub struct WorkerConfig {
     pub store: Arc<dyn ObjectStore>,
     /// A directory of this worker's own for segments and unpublished corpora.
     pub scratch: PathBuf,
+    /// Directories in which an assembly's tokenizer is looked for.
+    pub tokenizers: Vec<PathBuf>,
     /// The time of day, for manifests; leases use the database's.
     pub clock: Arc<dyn Clock>,
     /// This worker's id, new with every start.

@@ -60,7 +60,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
 
 /// Libraries that show on the outside of a room, and the rooms that own them; a name stands for its family
 /// (`arrow` for `arrow-array`).
-const OWNERS: [(&str, &[&str]); 14] = [
+const OWNERS: [(&str, &[&str]); 15] = [
     ("sqlx", &["hornbook-db"]),
     ("chacha20poly1305", &["hornbook-db"]),
     ("axum", &["hornbook-api"]),
@@ -71,7 +71,7 @@ const OWNERS: [(&str, &[&str]); 14] = [
     ("arrow", &["hornbook-records"]),
     ("csv", &["hornbook-records"]),
     ("flate2", &["hornbook-records"]),
-    ("tokenizers", &["hornbook-candle"]),
+    ("tokenizers", &["hornbook-candle", "hornbook-corpus"]),
     // One guarded client, used by all; and the command line's.
     ("reqwest", &["hornbook-inference", "hornbook"]),
     ("tera", &["hornbook-prompt", "hornbook-api"]),

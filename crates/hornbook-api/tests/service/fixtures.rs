@@ -118,6 +118,7 @@ pub(crate) async fn publish(app: &TestApp, job: Uuid, data: &[u8]) {
             bytes: content.len() as u64,
             sha256: hex::encode(Sha256::digest(content)),
             rows,
+            tokens: None,
         });
     }
     let manifest = Manifest {
@@ -128,6 +129,7 @@ pub(crate) async fn publish(app: &TestApp, job: Uuid, data: &[u8]) {
             rows: 3,
             tokens: 30,
             token_counts: "endpoint".to_owned(),
+            tokenizer: None,
             files: files.clone(),
             spec: jobs::spec(app.db(), job).await.unwrap(),
             models: Default::default(),

@@ -36,6 +36,8 @@ pub(crate) fn build_corpus(dir: &Path, out: &Path, threads: usize) -> Outcome<Va
         threads,
         hornbook: env!("CARGO_PKG_VERSION"),
         limits: ShardLimits::default(),
+        tokenizer: None,
+        on_progress: &|_| {},
         cpu: CpuTime::UNKNOWN,
         keep_going: &|| true,
     };

@@ -61,6 +61,7 @@ pub(crate) fn write_hits(
     }
     let out = out.into_inner().map_err(|error| AssembleError::io(&path)(error.into_error()))?;
     let (_, bytes, sha256) = out.finish();
-    let file = CorpusFile { path: HITS_PATH.to_owned(), bytes, sha256, rows: Some(lines) };
+    let path = HITS_PATH.to_owned();
+    let file = CorpusFile { path, bytes, sha256, rows: Some(lines), tokens: None };
     Ok((file, report))
 }

@@ -16,6 +16,7 @@ mod near;
 mod ordered;
 mod part;
 mod survey;
+mod tokens;
 mod wanted;
 mod work;
 mod write;
@@ -28,6 +29,7 @@ use hornbook_types::{AssemblySpec, DedupMode, Manifest, ManifestContent, Manifes
 use hornbook_types::{PinnedJobSpec, RowFunnel};
 
 pub use survey::CpuTime;
+pub use tokens::count_segment;
 pub use wanted::WantedBenchmarks;
 pub use work::Work;
 
@@ -37,8 +39,10 @@ pub(crate) use deciding::{Decided, Deciding, Digested};
 pub(crate) use fact::Fact;
 pub(crate) use fact_file::FactFile;
 pub(crate) use hits::write_hits;
+pub(crate) use ordered::ordered;
 pub(crate) use part::{Part, Row, Rows};
 pub(crate) use survey::Survey;
+pub(crate) use tokens::{count_tokens, counted_by};
 pub(crate) use write::{Tally, write_file, write_rows};
 
 use crate::card::{CardFacts, Made, Origin, write_card};
@@ -50,6 +54,7 @@ use crate::near::NearScheme;
 use crate::segment::Segment;
 use crate::shards::ShardLimits;
 use crate::sources::SourceFile;
+use crate::tokens::{CorpusTokenizer, CountRequest};
 
 /// Path of the dataset card below a corpus.
 pub(crate) const CARD_PATH: &str = "README.md";
@@ -93,6 +98,8 @@ pub struct AssembleRequest<'a> {
     pub run: ManifestRun,
     /// Sizes of shards.
     pub limits: ShardLimits,
+    /// What counts tokens, if the spec's assembly names it.
+    pub tokenizer: Option<&'a CorpusTokenizer>,
     /// Asked before every row: false stops the assembly.
     pub keep_going: &'a (dyn Fn() -> bool + Sync),
     /// Threads that read and compute; the corpus is the same with any number.
@@ -132,13 +139,22 @@ pub fn assemble(request: &AssembleRequest<'_>, out: &Path) -> Result<Assembled, 
     fs::create_dir_all(&scratch).map_err(AssembleError::io(&scratch))?;
     let decided = decide(request, &parts, &scratch)?;
     fs::remove_dir_all(&scratch).map_err(AssembleError::io(&scratch))?;
+    let count = request.tokenizer.map(|tokenizer| CountRequest {
+        tokenizer,
+        with_ids: request.spec.assembly.format.iter().any(|format| format.has_tokens()),
+        dir: request.sidecars,
+        threads: request.threads,
+        keep_going: request.keep_going,
+        on_progress: &|_, _| {},
+    });
+    let tokens = count.map(|count| count_tokens(&count, &parts, &decided)).transpose()?;
     let parts: Vec<&dyn Part> = parts.iter().map(|part| part.0).collect();
     let mut tally = Tally { funnel: request.before.clone(), ..Tally::default() };
     tally.funnel.accepted = 0;
     let nobody = &mut |_: u32, _: &Row, _: Fate| Ok(());
     let Decided { ledger, arrangement, .. } = &decided;
     let formats = &request.spec.assembly.format;
-    let mut output = Output::new(arrangement, out, &scratch, formats, request.limits)?;
+    let mut output = Output::new(arrangement, out, &scratch, formats, request.limits, tokens)?;
     let keep_going = request.keep_going;
     write_rows(&parts, ledger, request.threads, &mut tally, &mut output, keep_going, nobody)?;
     for (model, sha256) in &mut tally.models {
@@ -174,6 +190,8 @@ fn describe(
 ) -> Result<Manifest, AssembleError> {
     let digest = spec_digest(request.spec)?;
     let statistics = tally.profile.statistics();
+    let tokenizer = request.tokenizer.map(|tokenizer| tokenizer.facts().clone());
+    let token_counts = tokenizer.as_ref().map_or_else(|| TOKEN_COUNTS.to_owned(), counted_by);
     let facts = CardFacts {
         name: &request.spec.name,
         made: Made::Job(request.spec),
@@ -188,7 +206,7 @@ fn describe(
         }],
         funnel: &tally.funnel,
         tokens: tally.tokens,
-        token_counts: TOKEN_COUNTS,
+        token_counts: &token_counts,
         models: &tally.models,
         lines: &tally.lines,
         statistics: &statistics,
@@ -204,7 +222,8 @@ fn describe(
             partial: request.partial,
             rows: tally.funnel.rows,
             tokens: tally.tokens,
-            token_counts: TOKEN_COUNTS.to_owned(),
+            token_counts,
+            tokenizer,
             files,
             spec: request.spec.clone(),
             models: tally.models.clone(),

@@ -46,7 +46,7 @@ pub(crate) fn write_rows(
         || reader.next_batch(),
         || |batch: Batch| Ok(batch.noted(ledger)),
         |batch| {
-            for Noted { number, row, remarks } in batch.rows {
+            for Noted { number, mut row, remarks } in batch.rows {
                 let fate = ledger.fate(number);
                 if fate != Fate::PassedOver {
                     tally.profile.read(batch.source);
@@ -54,6 +54,7 @@ pub(crate) fn write_rows(
                 match (fate, remarks) {
                     (Fate::PassedOver, _) => {}
                     (Fate::Stays, Some(remarks)) => {
+                        output.count(number, &mut row.row);
                         let (split, times) = output.split_of(number);
                         tally.count(&row, times);
                         tally.profile.keep(split, batch.source, times, &row.row, remarks);
@@ -220,5 +221,6 @@ pub(crate) fn write_file(
         bytes: bytes.len() as u64,
         sha256: sha256_hex(bytes),
         rows: None,
+        tokens: None,
     })
 }

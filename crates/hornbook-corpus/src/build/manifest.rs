@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hornbook_types::{
     AssemblySpec, CorpusFile, CorpusStatistics, GateSpec, MixReport, MixSpec, RowFunnel,
+    TokenizerFacts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,9 @@ pub struct BuildSpec {
     /// Gates that were tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gates: Option<GateSpec>,
+    /// The tokenizer that counted tokens, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerFacts>,
     /// Licences of the sources, by the name of a file or of a directory above it; nobody checks them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub licenses: BTreeMap<String, SourceLicense>,

@@ -9,6 +9,7 @@ mod workspace;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hornbook_types::{
     AssemblySpec, DedupMode, GateSpec, GroupCounts, MixReport, MixSpec, RowFunnel,
@@ -19,7 +20,7 @@ pub(crate) use removed::REMOVED_PATH;
 
 use crate::assemble::{
     ColumnTotals, CpuTime, Decided, Deciding, Digested, Part, Survey, Tally, WantedBenchmarks,
-    Work, write_file, write_hits, write_rows,
+    Work, count_tokens, counted_by, write_file, write_hits, write_rows,
 };
 use crate::card::{CardFacts, Made, Origin, write_card};
 use crate::error::AssembleError;
@@ -28,6 +29,7 @@ use crate::mix::Output;
 use crate::near::NearScheme;
 use crate::shards::ShardLimits;
 use crate::sources::{SourceFile, find_references};
+use crate::tokens::{CorpusTokenizer, CountRequest, Tokens};
 use removed::RemovedWriter;
 use workspace::Workspace;
 
@@ -59,6 +61,10 @@ pub struct BuildRequest<'a> {
     pub limits: ShardLimits,
     /// The processor's time.
     pub cpu: CpuTime<'a>,
+    /// What counts tokens, if the assembly names it.
+    pub tokenizer: Option<&'a CorpusTokenizer>,
+    /// Told now and then how far the build is.
+    pub on_progress: &'a (dyn Fn(BuildProgress) + Sync),
     /// Asked now and then: false stops the build, to be resumed by another.
     pub keep_going: &'a (dyn Fn() -> bool + Sync),
 }
@@ -70,6 +76,17 @@ pub struct NamedSource {
     pub name: String,
     /// The files and directories, in the order in which their documents count.
     pub paths: Vec<PathBuf>,
+}
+
+/// How far a build is with the work that takes longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuildProgress {
+    /// Documents that were gone through for their tokens.
+    pub documents_counted: u64,
+    /// Documents that there are.
+    pub documents: u64,
+    /// Bytes of text that were encoded to know them; less than all where an earlier build did a part.
+    pub bytes_encoded: u64,
 }
 
 /// What a build did.
@@ -125,6 +142,7 @@ pub fn build(request: &BuildRequest<'_>, out: &Path) -> Result<BuildSummary, Ass
         assembly: request.assembly.clone(),
         mix: request.mix.clone(),
         gates: request.gates.clone(),
+        tokenizer: request.tokenizer.map(|tokenizer| tokenizer.facts().clone()),
         licenses: request.licenses.clone(),
         sources: from(&sources)?,
         benchmarks,
@@ -136,6 +154,7 @@ pub fn build(request: &BuildRequest<'_>, out: &Path) -> Result<BuildSummary, Ass
         return Ok(summary_of(&done.content, None));
     }
     let decided = decide(request, &sources, &against, &spec, wanted.as_ref(), &workspace)?;
+    let tokens = count(request, &digested(&sources, &spec.sources), &decided, workspace.facts())?;
     let place = workspace.begin_corpus()?;
     let pieces = Pieces {
         request,
@@ -144,7 +163,7 @@ pub fn build(request: &BuildRequest<'_>, out: &Path) -> Result<BuildSummary, Ass
         wanted: wanted.as_ref(),
         decided: &decided,
     };
-    let manifest = pieces.write(spec, digest, &place, workspace.dir())?;
+    let manifest = pieces.write(spec, digest, tokens, &place, workspace.dir())?;
     workspace.publish(&place)?;
     Ok(summary_of(&manifest.content, Some(&decided)))
 }
@@ -173,6 +192,33 @@ fn decide(
     deciding.decide(&digested(sources, &spec.sources), &digested(against, &spec.against))
 }
 
+/// The tokens of what stays, if anybody asked for them.
+fn count(
+    request: &BuildRequest<'_>,
+    parts: &[Digested<'_>],
+    decided: &Decided,
+    dir: &Path,
+) -> Result<Option<Tokens>, AssembleError> {
+    let Some(tokenizer) = request.tokenizer else { return Ok(None) };
+    let (counted, encoded) = (AtomicU64::new(0), AtomicU64::new(0));
+    let on_progress = &|documents, bytes| {
+        (request.on_progress)(BuildProgress {
+            documents_counted: counted.fetch_add(documents, Ordering::Relaxed) + documents,
+            documents: decided.totals.documents,
+            bytes_encoded: encoded.fetch_add(bytes, Ordering::Relaxed) + bytes,
+        });
+    };
+    let count = CountRequest {
+        tokenizer,
+        with_ids: request.assembly.format.iter().any(|format| format.has_tokens()),
+        dir,
+        threads: request.threads,
+        keep_going: request.keep_going,
+        on_progress,
+    };
+    count_tokens(&count, parts, decided).map(Some)
+}
+
 /// Files with the hashes that are known of them.
 fn digested<'a>(files: &'a [SourceFile], known: &[BuiltFrom]) -> Vec<Digested<'a>> {
     let pairs = files.iter().zip(known);
@@ -193,13 +239,14 @@ impl Pieces<'_> {
         &self,
         spec: BuildSpec,
         digest: String,
+        tokens: Option<Tokens>,
         place: &Path,
         scratch: &Path,
     ) -> Result<BuildManifest, AssembleError> {
         let Self { request, parts, decided, .. } = self;
         let Decided { ledger, facts, totals, arrangement, .. } = decided;
         let formats = &spec.assembly.format;
-        let mut output = Output::new(arrangement, place, scratch, formats, request.limits)?;
+        let mut output = Output::new(arrangement, place, scratch, formats, request.limits, tokens)?;
         let all = [parts.as_slice(), &self.against].concat();
         let mut removed = RemovedWriter::create(place, &all, facts)?;
         let mut tally = Tally::default();
@@ -218,7 +265,10 @@ impl Pieces<'_> {
             decontamination = Some(report);
         }
         let statistics = tally.profile.statistics();
-        let token_counts = manifest::token_counts(totals);
+        let token_counts = match &spec.tokenizer {
+            Some(tokenizer) => counted_by(tokenizer),
+            None => manifest::token_counts(totals),
+        };
         let facts = CardFacts {
             name: request.name,
             made: Made::Files(&spec),

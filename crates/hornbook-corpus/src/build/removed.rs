@@ -79,6 +79,7 @@ impl<'a> RemovedWriter<'a> {
         let Self { path, out, lines, .. } = self;
         let out = out.into_inner().map_err(|error| AssembleError::io(&path)(error.into_error()))?;
         let (_, bytes, sha256) = out.finish();
-        Ok(CorpusFile { path: REMOVED_PATH.to_owned(), bytes, sha256, rows: Some(lines) })
+        let path = REMOVED_PATH.to_owned();
+        Ok(CorpusFile { path, bytes, sha256, rows: Some(lines), tokens: None })
     }
 }

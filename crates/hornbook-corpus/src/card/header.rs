@@ -96,7 +96,7 @@ mod tests {
 
     fn file(path: &str) -> CorpusFile {
         let (path, sha256) = (path.to_owned(), String::new());
-        CorpusFile { path, bytes: 0, sha256, rows: None }
+        CorpusFile { path, bytes: 0, sha256, rows: None, tokens: None }
     }
 
     #[test]

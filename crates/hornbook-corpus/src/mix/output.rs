@@ -10,6 +10,7 @@ use super::shuffle::{Place, Shuffle};
 use crate::assemble::Row;
 use crate::error::AssembleError;
 use crate::shards::{ShardLimits, ShardWriter};
+use crate::tokens::Tokens;
 
 /// Name of the number that repeated rows have among their scores.
 const EPOCH: &str = "epoch";
@@ -18,6 +19,10 @@ const EPOCH: &str = "epoch";
 pub(crate) struct Output<'a> {
     arrangement: &'a Arrangement,
     splits: Vec<ShardWriter>,
+    /// What a tokenizer makes of documents, if one was asked for.
+    tokens: Option<Tokens>,
+    /// Whether any format holds the ids of tokens.
+    needs_ids: bool,
     /// Holds the rows of a mix until all are there.
     shuffle: Option<Shuffle>,
 }
@@ -30,12 +35,15 @@ impl<'a> Output<'a> {
         scratch: &Path,
         formats: &[ShardFormat],
         limits: ShardLimits,
+        tokens: Option<Tokens>,
     ) -> Result<Self, AssembleError> {
-        let writer = |split: &String| ShardWriter::new(out, split, formats, limits);
+        let tokenizer = tokens.as_ref().map(Tokens::tokenizer);
+        let writer = |split: &String| ShardWriter::new(out, split, formats, tokenizer, limits);
         let splits = arrangement.splits().iter().map(writer).collect::<Result<Vec<_>, _>>()?;
         let shuffle =
             arrangement.is_mixed().then(|| Shuffle::new(&scratch.join("shuffle"))).transpose()?;
-        Ok(Self { arrangement, splits, shuffle })
+        let needs_ids = formats.iter().any(|format| format.has_tokens());
+        Ok(Self { arrangement, splits, tokens, needs_ids, shuffle })
     }
 
     /// The split of a document, and how often it comes there.
@@ -45,12 +53,23 @@ impl<'a> Output<'a> {
         (name, self.arrangement.times(number))
     }
 
+    /// Puts the tokenizer's count in the place of a row's own.
+    pub(crate) fn count(&self, number: u32, row: &mut CorpusRow) {
+        if let Some(tokens) = &self.tokens {
+            row.token_length = tokens.count(u64::from(number));
+        }
+    }
+
     /// Takes a document as often as it comes.
     pub(crate) fn write(&mut self, number: u32, row: Row) -> Result<(), AssembleError> {
         let row = row.row;
         let split = usize::from(self.arrangement.split_of(number));
         let Some(shuffle) = &mut self.shuffle else {
-            return self.splits.get_mut(split).ok_or_else(|| lost(number))?.write(row);
+            let mut ids = Vec::new();
+            if let Some(tokens) = self.tokens.as_mut().filter(|_| self.needs_ids) {
+                tokens.ids(u64::from(number), &mut ids)?;
+            }
+            return self.splits.get_mut(split).ok_or_else(|| lost(number))?.write(row, &ids);
         };
         for place in self.arrangement.places(number, &row.text) {
             if place.epoch == 0 {
@@ -65,13 +84,17 @@ impl<'a> Output<'a> {
     /// Completes every shard.
     pub(crate) fn finish(mut self) -> Result<Vec<CorpusFile>, AssembleError> {
         if let Some(shuffle) = self.shuffle.take() {
-            let splits = &mut self.splits;
-            shuffle.finish(
-                &mut |place: Place, row| match splits.get_mut(usize::from(place.split)) {
-                    Some(split) => split.write(row),
+            let (splits, mut ids) = (&mut self.splits, Vec::new());
+            let mut tokens = self.tokens.as_mut().filter(|_| self.needs_ids);
+            shuffle.finish(&mut |place: Place, row| {
+                if let Some(tokens) = &mut tokens {
+                    tokens.ids(u64::from(place.number), &mut ids)?;
+                }
+                match splits.get_mut(usize::from(place.split)) {
+                    Some(split) => split.write(row, &ids),
                     None => Err(lost(place.number)),
-                },
-            )?;
+                }
+            })?;
         }
         let mut files = Vec::new();
         for split in self.splits {

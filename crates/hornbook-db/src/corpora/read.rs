@@ -136,6 +136,8 @@ impl From<FileRow> for StoredFile {
                 bytes: from_sql(row.bytes),
                 sha256: row.sha256,
                 rows: row.rows.map(from_sql),
+                // The manifest tells; nobody asks the database.
+                tokens: None,
             },
         }
     }

@@ -171,6 +171,7 @@ pub(crate) fn manifest(job: Uuid, commit_byte: u8, partial: bool) -> (Manifest, 
         bytes: 1234,
         sha256: "ab".repeat(32),
         rows,
+        tokens: None,
     };
     let data = file("data/train-00000-of-00001.parquet", Some(3));
     let manifest = Manifest {
@@ -181,6 +182,7 @@ pub(crate) fn manifest(job: Uuid, commit_byte: u8, partial: bool) -> (Manifest, 
             rows: 3,
             tokens: 33,
             token_counts: "endpoint".to_owned(),
+            tokenizer: None,
             files: vec![data.clone()],
             spec: spec(3),
             models: BTreeMap::new(),

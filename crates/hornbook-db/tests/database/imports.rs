@@ -16,6 +16,7 @@ fn content(rows: u64) -> ImportContent {
         bytes: 10 * rows,
         sha256: format!("{rows:064x}"),
         rows: Some(rows),
+        tokens: None,
     };
     ImportContent {
         sha256: ImportContent::digest(std::slice::from_ref(&file)),

@@ -33,6 +33,7 @@ fn manifest(id: Uuid, commit_byte: u8) -> (MixedManifest, Vec<CorpusFile>) {
         bytes: 12,
         sha256: "ab".repeat(32),
         rows,
+        tokens: None,
     };
     let data = file("data/train-00000-of-00001.parquet", Some(3));
     let content = MixedContent {

@@ -21,6 +21,7 @@ use super::benchmarks::wanted;
 use super::corpora_dir;
 use super::fault::Fault;
 use super::quota::Selection;
+use super::tokenizer::{read_tokenizer, tokenizer_file};
 use crate::segments::{Export, blocking, segments_dir, sidecars_dir};
 use crate::shared::{Shared, until_answered};
 
@@ -102,8 +103,9 @@ async fn write_once(
         benchmarks,
         run,
     };
+    let tokenizer = tokenizer_file(shared, &inputs.spec.assembly)?;
     let (place, halt) = (dir.clone(), halt.clone());
-    let manifest = blocking(move || inputs.assemble(&place, &halt)).await??;
+    let manifest = blocking(move || inputs.assemble(tokenizer.as_deref(), &place, &halt)).await??;
     Ok(Written { dir, manifest })
 }
 
@@ -122,13 +124,19 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn assemble(self, dir: &Path, halt: &CancellationToken) -> Result<Manifest, Fault> {
+    fn assemble(
+        self,
+        tokenizer: Option<&Path>,
+        dir: &Path,
+        halt: &CancellationToken,
+    ) -> Result<Manifest, Fault> {
         match std::fs::remove_dir_all(dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Fault::file(dir, &error));
             }
             _ => {}
         }
+        let tokenizer = read_tokenizer(tokenizer, &self.spec.assembly)?;
         let request = AssembleRequest {
             spec: &self.spec,
             takes: &|seq| self.selection.as_ref().is_none_or(|selection| selection.takes(seq)),
@@ -140,6 +148,7 @@ impl Inputs {
             instruction_set: self.models.instruction_set,
             run: self.run,
             limits: ShardLimits::default(),
+            tokenizer: tokenizer.as_ref(),
             keep_going: &|| !halt.is_cancelled(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             sidecars: &self.sidecars,

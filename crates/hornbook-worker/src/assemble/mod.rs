@@ -12,6 +12,7 @@ mod mixed;
 mod publish;
 mod quota;
 mod store;
+mod tokenizer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

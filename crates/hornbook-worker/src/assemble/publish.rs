@@ -89,6 +89,7 @@ pub(super) async fn upload_manifest(
         bytes: bytes.len() as u64,
         sha256: hex::encode(Sha256::digest(&bytes)),
         rows: None,
+        tokens: None,
     })
 }
 

@@ -131,7 +131,7 @@ async fn store(
     if let Err(error) = tokio::fs::remove_file(&file.path).await {
         tracing::debug!(%error, path = %file.path.display(), "a stored file is left behind");
     }
-    Ok(CorpusFile { path: file.name, bytes, sha256, rows: Some(file.rows) })
+    Ok(CorpusFile { path: file.name, bytes, sha256, rows: Some(file.rows), tokens: None })
 }
 
 /// Reads a file to its end; its size and its SHA-256, 64 hex digits.

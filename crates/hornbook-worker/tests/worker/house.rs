@@ -139,6 +139,7 @@ impl House {
             db,
             store,
             scratch: self.scratch_dir(name),
+            tokenizers: Vec::new(),
             clock: Arc::new(Noon),
             id: Uuid::now_v7(),
             name: String::new(),

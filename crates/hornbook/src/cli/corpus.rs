@@ -81,6 +81,15 @@ pub(crate) struct Build {
     /// Gates that documents must pass [default: the spec's, else none]
     #[arg(long, value_name = "PRESET")]
     pub(crate) gates: Option<Gates>,
+    /// A tokenizer.json that counts tokens and fills token formats [default: the sources' own counts]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokenizer: Option<PathBuf>,
+    /// Special token that ends documents in token formats [default: the spec's, else one of the usual names]
+    #[arg(long, value_name = "TOKEN", requires = "tokenizer")]
+    pub(crate) end_of_text: Option<String>,
+    /// File formats to write [default: the spec's, else parquet and jsonl.zst]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    pub(crate) format: Vec<Format>,
     /// Threads that read and compute [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
@@ -98,6 +107,28 @@ pub(crate) enum Dedup {
     Exact,
     /// Similar texts too
     Near,
+}
+
+/// A file format of shards.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Format {
+    /// Rows as Apache Parquet
+    Parquet,
+    /// Rows as JSON lines, compressed
+    #[value(name = "jsonl.zst")]
+    JsonlZst,
+    /// Conversations as JSON lines, compressed
+    #[value(name = "messages.jsonl.zst")]
+    Messages,
+    /// Token ids for nanoGPT
+    #[value(name = "nanogpt.bin")]
+    NanoGpt,
+    /// Token ids and their index for Megatron-LM
+    #[value(name = "megatron")]
+    Megatron,
+    /// Token ids and their index for datatrove and nanotron
+    #[value(name = "datatrove.ds")]
+    Datatrove,
 }
 
 /// Which gates to try.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use corpus::{Build, Corpus, Dedup, Gates, PlanArguments};
+pub(crate) use corpus::{Build, Corpus, Dedup, Format, Gates, PlanArguments};
 pub(crate) use engine::{Engine, EngineTuning, LocalEngine};
 pub(crate) use library::{Benchmark, Import, ImportPush, Importing};
 

@@ -17,7 +17,7 @@ pub(crate) use database::{Database, require_secret_key};
 pub(crate) use datasets::hub;
 pub(crate) use running::Running;
 pub(crate) use stop::stop_signal;
-pub(crate) use workers::{RunningWorker, WorkerParts, start_worker};
+pub(crate) use workers::{RunningWorker, WorkerParts, start_worker, tokenizer_directories};
 
 pub(crate) use endpoints::{Backends, policy};
 pub(crate) use engine::{load as load_engine, load_file};

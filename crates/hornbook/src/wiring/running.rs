@@ -18,7 +18,7 @@ use url::Url;
 
 use super::{
     Backends, Database, RunningWorker, WorkerParts, catalog, hub, initial_key, load_engine,
-    open_store, policy, start_worker,
+    open_store, policy, start_worker, tokenizer_directories,
 };
 use crate::config::ServeConfig;
 use crate::environment::Environment;
@@ -153,6 +153,7 @@ fn api_config(
     let mut api = ApiConfig::local(base_url, session_secret);
     api.loopback = address.ip().is_loopback();
     api.allowed_hosts = config.allowed_hosts.clone();
+    api.tokenizers = tokenizer_directories(&config.storage.data_dir);
     api.spool_dir = config.storage.data_dir.join("uploads");
     api.import_root = config.importing.import_root.clone();
     api.allowed_hosts.extend(config.base_url.as_ref().and_then(Url::host_str).map(str::to_owned));

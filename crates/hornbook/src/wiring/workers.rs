@@ -1,6 +1,6 @@
 //! Workers, made from the parts that every process has.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use crate::exit::{Context as _, Failure};
 
 /// Name of the directory of scratch directories below the data directory.
 const SCRATCH_DIR: &str = "scratch";
+/// Name of the directory of tokenizers below the data directory.
+const TOKENIZERS_DIR: &str = "tokenizers";
 
 /// What a worker of this process is made from.
 pub(crate) struct WorkerParts {
@@ -47,6 +49,11 @@ impl RunningWorker {
     }
 }
 
+/// Where tokenizers lie: their own directory, then those of models.
+pub(crate) fn tokenizer_directories(data_dir: &Path) -> Vec<PathBuf> {
+    [TOKENIZERS_DIR, "models"].map(|name| data_dir.join(name)).into()
+}
+
 /// Starts a worker.
 pub(crate) async fn start_worker(parts: WorkerParts) -> Result<RunningWorker, Failure> {
     let scratch = Scratch::take(&parts.data_dir.join(SCRATCH_DIR))?;
@@ -57,6 +64,7 @@ pub(crate) async fn start_worker(parts: WorkerParts) -> Result<RunningWorker, Fa
         db: parts.db,
         store: parts.store,
         scratch: scratch.path().to_owned(),
+        tokenizers: tokenizer_directories(&parts.data_dir),
         clock: Arc::new(SystemClock),
         id,
         name: parts.name,

@@ -12,6 +12,7 @@ use super::view::MixedView;
 use crate::extract::{corpus_id, optional_json};
 use crate::v1::benchmarks::pin_benchmarks;
 use crate::v1::corpus::AssembleRequest;
+use crate::v1::corpus::check_tokenizer;
 use crate::{AppState, CanWrite, Problem};
 
 /// Assembles what its sources hold now as a new revision; with `assembly`, the corpus is assembled
@@ -47,6 +48,7 @@ pub(crate) async fn assemble_mixed_corpus(
         assembly.check("/assembly", &mut faults);
         pin_benchmarks(&state, assembly, "/assembly", &mut faults).await?;
         Invalid::from_faults(faults)?;
+        check_tokenizer(&state, assembly)?;
     }
     mixed::request(&state.db, id, assembly.as_ref()).await?;
     let corpus = mixed::get(&state.db, id).await?;

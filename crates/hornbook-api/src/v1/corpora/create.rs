@@ -13,6 +13,7 @@ use super::resolve::resolve;
 use super::view::MixedView;
 use crate::extract::JsonBody;
 use crate::v1::benchmarks::pin_benchmarks;
+use crate::v1::corpus::check_tokenizer;
 use crate::{AppState, CanWrite, Problem};
 
 /// Mixes a corpus from several jobs and imports. The reply does not wait for it: `state` goes from
@@ -49,6 +50,7 @@ pub(crate) async fn create_corpus(
 /// Names and pins every source of `spec` and stores the corpus; its id.
 pub(crate) async fn submit(state: &AppState, mut spec: CorpusSpec) -> Result<Uuid, Problem> {
     spec.check()?;
+    check_tokenizer(state, &spec.assembly)?;
     resolve(state, &mut spec).await?;
     let mut faults = Vec::new();
     pin_benchmarks(state, &mut spec.assembly, "/assembly", &mut faults).await?;

@@ -9,6 +9,7 @@ use http::StatusCode;
 use http::header::LOCATION;
 use serde::Deserialize;
 
+use super::check_tokenizer;
 use crate::extract::{job_id, optional_json};
 use crate::v1::benchmarks::pin_benchmarks;
 use crate::v1::jobs::JobView;
@@ -55,6 +56,7 @@ pub(crate) async fn assemble_corpus(
         assembly.check("/assembly", &mut faults);
         pin_benchmarks(&state, assembly, "/assembly", &mut faults).await?;
         Invalid::from_faults(faults)?;
+        check_tokenizer(&state, assembly)?;
     }
     assembly::request(&state.db, id, assembly.as_ref()).await?;
     let job = jobs::get(&state.db, id).await?;

@@ -4,9 +4,12 @@ mod assemble;
 mod file;
 mod manifest;
 mod range;
+mod tokenizer;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub(crate) use tokenizer::check_tokenizer;
 
 use crate::AppState;
 

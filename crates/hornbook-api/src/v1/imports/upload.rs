@@ -103,7 +103,7 @@ async fn store(state: &AppState, id: Uuid, file: &ImportedFile) -> Result<Corpus
     let hashed = hashed.await.map_err(|panicked| Problem::internal(&panicked))?;
     let (opened, bytes, sha256) = hashed.map_err(|error| no_room(&error))?;
     put_file(&state.store, opened, &format!("{}/{}", location(id), file.name)).await?;
-    Ok(CorpusFile { path: file.name.clone(), bytes, sha256, rows: Some(file.rows) })
+    Ok(CorpusFile { path: file.name.clone(), bytes, sha256, rows: Some(file.rows), tokens: None })
 }
 
 /// Reads a file to its end; its size and its SHA-256, 64 hex digits.

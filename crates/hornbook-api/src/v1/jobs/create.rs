@@ -15,6 +15,7 @@ use super::dry_run::{DryRun, dry_run};
 use super::resolve::resolve;
 use crate::auth::Caller;
 use crate::extract::{JsonBody, QueryParams};
+use crate::v1::corpus::check_tokenizer;
 use crate::{AppState, CanWrite, Problem};
 
 /// How to submit.
@@ -79,6 +80,7 @@ pub(crate) async fn submit(
 /// Pins every reference of `spec`.
 pub(super) async fn pinned(state: &AppState, mut spec: JobSpec) -> Result<PinnedJobSpec, Problem> {
     spec.check()?;
+    check_tokenizer(state, &spec.assembly)?;
     let (seed_set, lines) = resolve(state, &mut spec).await?;
     // Parsing templates that users wrote is work for the render pool.
     Ok(state.render.run(move || pin(&spec, &seed_set, &lines)).await??)

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::fault::MixedFault;
 use super::place_of;
 use super::sources::{Staged, stage};
+use crate::assemble::tokenizer::{read_tokenizer, tokenizer_file};
 use crate::assemble::{Fault, benchmarks};
 use crate::segments::blocking;
 use crate::shared::Shared;
@@ -39,6 +40,7 @@ pub(super) async fn write(
     let staged = stage(shared, &claimed.spec, &place, halt).await?;
     let dir = place.join("corpus");
     let complete = staged.complete;
+    let tokenizer = tokenizer_file(shared, &claimed.spec.assembly)?;
     let mut spec = claimed.spec.clone();
     let benchmarks_dir = place.join("benchmarks");
     let (kept_out, names) =
@@ -46,7 +48,9 @@ pub(super) async fn write(
     // The files say which versions they are; reports need names alone.
     spec.assembly.decontaminate = names;
     let (out, stop) = (dir.clone(), halt.clone());
-    let content = blocking(move || build_here(&spec, &staged, &kept_out, &out, &stop)).await??;
+    let content =
+        blocking(move || build_here(&spec, tokenizer.as_deref(), &staged, &kept_out, &out, &stop))
+            .await??;
     let manifest = MixedManifest {
         content: MixedContent { partial: !complete, ..content },
         run: MixedRun {
@@ -69,6 +73,7 @@ pub(super) async fn write(
 
 fn build_here(
     spec: &CorpusSpec,
+    tokenizer: Option<&Path>,
     staged: &Staged,
     benchmarks: &[PathBuf],
     out: &Path,
@@ -83,6 +88,7 @@ fn build_here(
             paths: vec![staged.dir.join(source.label())],
         })
         .collect();
+    let tokenizer = read_tokenizer(tokenizer, &spec.assembly)?;
     let request = BuildRequest {
         name: &spec.name,
         sources: &[],
@@ -97,6 +103,8 @@ fn build_here(
         threads,
         hornbook: env!("CARGO_PKG_VERSION"),
         limits: ShardLimits::default(),
+        tokenizer: tokenizer.as_ref(),
+        on_progress: &|_| {},
         cpu: CpuTime::UNKNOWN,
         keep_going: &|| !halt.is_cancelled(),
     };

@@ -6,20 +6,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hornbook_corpus::{
-    AssembleError, BuildRequest, BuildSummary, CpuTime, NamedSource, ShardLimits, SourceLicense,
-    build,
+    AssembleError, BuildProgress, BuildRequest, BuildSummary, CorpusTokenizer, CpuTime,
+    NamedSource, ShardLimits, SourceLicense, build,
 };
-use hornbook_types::{AssemblySpec, DedupMode, FieldError, GatePreset, GateSpec, MixSpec};
+use hornbook_types::limits::TOKENIZER_NAME_BYTES;
+use hornbook_types::{
+    AssemblySpec, DedupMode, FieldError, GatePreset, GateSpec, MixSpec, ShardFormat,
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cli::{Build, Dedup, Gates};
+use crate::cli::{Build, Dedup, Format, Gates};
 use crate::exit::{Code, Context as _, Failure, Outcome};
 use crate::output;
 
 /// What a corpus is called unless its spec says otherwise.
 const NAME: &str = "Corpus";
+
+/// What most tokenizers' files are called.
+const TOKENIZER: &str = "tokenizer";
 
 /// A build's settings in a file.
 #[derive(Deserialize)]
@@ -58,6 +65,8 @@ pub(crate) async fn run(arguments: Build, as_json: bool) -> Outcome {
 fn run_here(arguments: &Build, stop: &AtomicBool, as_json: bool) -> Outcome {
     let SpecFile { name, gates, licenses, mix, assembly } = settings(arguments)?;
     let (sources, named) = sources_of(&arguments.source, mix.is_some());
+    let tokenizer = tokenizer(arguments, &assembly)?;
+    let bar = counting_bar(as_json || tokenizer.is_none());
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let request = BuildRequest {
         name: name.as_deref().unwrap_or(NAME),
@@ -72,13 +81,20 @@ fn run_here(arguments: &Build, stop: &AtomicBool, as_json: bool) -> Outcome {
         threads: arguments.threads.map_or_else(cores, usize::from),
         hornbook: env!("CARGO_PKG_VERSION"),
         limits: ShardLimits::default(),
+        tokenizer: tokenizer.as_ref(),
+        on_progress: &|progress: BuildProgress| {
+            bar.set_length(progress.documents);
+            bar.set_position(progress.documents_counted);
+        },
         cpu: CpuTime {
             thread: &|| time_of(ClockId::ThreadCPUTime),
             process: &|| time_of(ClockId::ProcessCPUTime),
         },
         keep_going: &|| !stop.load(Ordering::Relaxed),
     };
-    let summary = build(&request, &arguments.out).map_err(failure)?;
+    let summary = build(&request, &arguments.out);
+    bar.finish_and_clear();
+    let summary = summary.map_err(failure)?;
     if as_json {
         output::json(&as_value(&summary, &arguments.out))
     } else {
@@ -133,6 +149,15 @@ fn settings(arguments: &Build) -> Result<SpecFile, Failure> {
         Some(Gates::Default) => spec.gates.get_or_insert_default().preset = GatePreset::Default,
         None => {}
     }
+    if !arguments.format.is_empty() {
+        spec.assembly.format = arguments.format.iter().copied().map(format).collect();
+    }
+    if let Some(file) = &arguments.tokenizer {
+        spec.assembly.tokenizer.get_or_insert_with(|| tokenizer_name(file));
+    }
+    if let Some(token) = &arguments.end_of_text {
+        spec.assembly.end_of_text = Some(token.clone());
+    }
     let mut faults = Vec::new();
     // Which names there are, the benchmark files say.
     let named = std::mem::take(&mut spec.assembly.decontaminate);
@@ -148,6 +173,59 @@ fn settings(arguments: &Build) -> Result<SpecFile, Failure> {
         Some(fault) => Err(Failure::usage(format!("{}: {}", fault.pointer, fault.detail))),
         None => Ok(spec),
     }
+}
+
+fn format(format: Format) -> ShardFormat {
+    match format {
+        Format::Parquet => ShardFormat::Parquet,
+        Format::JsonlZst => ShardFormat::JsonlZst,
+        Format::Messages => ShardFormat::Messages,
+        Format::NanoGpt => ShardFormat::NanoGpt,
+        Format::Megatron => ShardFormat::Megatron,
+        Format::Datatrove => ShardFormat::Datatrove,
+    }
+}
+
+/// What a tokenizer is called after its file, or the directory of a file that is called what they all are.
+fn tokenizer_name(file: &Path) -> String {
+    let stem = file.file_stem();
+    let directory = file.parent().and_then(Path::file_name);
+    let name = if stem.is_some_and(|stem| stem == TOKENIZER) { directory.or(stem) } else { stem };
+    let mut name = name.unwrap_or_default().to_string_lossy().into_owned();
+    name.retain(|character| character.is_ascii_alphanumeric() || "._-".contains(character));
+    name.truncate(TOKENIZER_NAME_BYTES);
+    let name = name.trim_start_matches(['.', '_', '-']);
+    if name.is_empty() { TOKENIZER.to_owned() } else { name.to_owned() }
+}
+
+/// The tokenizer that the settings name, from the file that the command line names.
+fn tokenizer(
+    arguments: &Build,
+    assembly: &AssemblySpec,
+) -> Result<Option<CorpusTokenizer>, Failure> {
+    match (&arguments.tokenizer, &assembly.tokenizer) {
+        (Some(file), Some(name)) => {
+            CorpusTokenizer::read(file, name, assembly.end_of_text.as_deref())
+                .map(Some)
+                .map_err(|error| Failure::usage(error.to_string()))
+        }
+        (None, Some(name)) => Err(Failure::usage(format!(
+            "/assembly/tokenizer: name the file of {name} with --tokenizer"
+        ))),
+        _ => Ok(None),
+    }
+}
+
+fn counting_bar(quiet: bool) -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if quiet {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    let style = ProgressStyle::with_template("counting tokens [{bar:32}] {pos}/{len} documents");
+    if let Ok(style) = style {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
 }
 
 /// Either a job's `assembly` alone, or that with what stands beside it.
@@ -227,4 +305,22 @@ fn tell(summary: &BuildSummary, out: &Path) -> Outcome {
         output::line(&format!("warning: {warning}"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tokenizer_is_called_after_its_file() {
+        for (file, name) in [
+            ("tokenizers/gpt2/tokenizer.json", "gpt2"),
+            ("tokenizer.json", "tokenizer"),
+            ("/x/smol lm.json", "smollm"),
+            ("/x/..json", "tokenizer"),
+            ("/x/--é.json", "tokenizer"),
+        ] {
+            assert_eq!(tokenizer_name(Path::new(file)), name, "{file}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod near;
 mod near_peers;
 mod options;
 mod report;
+mod tokens;
 
 use crate::Outcome;
 use crate::ambient::Ambient;
@@ -16,6 +17,8 @@ pub(crate) fn run(arguments: &[String], ambient: &Ambient) -> Outcome {
         Some((what, rest)) if what == "assembly" => assembly::run(rest, ambient),
         Some((what, rest)) if what == "decontaminate" => decontaminate::run(rest, ambient),
         Some((what, rest)) if what == "near" => near::run(rest, ambient),
-        _ => Err("needs 'assembly', 'decontaminate' or 'near'; try 'cargo xtask help'".to_owned()),
+        Some((what, rest)) if what == "tokens" => tokens::run(rest, ambient),
+        _ => Err("needs 'assembly', 'decontaminate', 'near' or 'tokens'; try 'cargo xtask help'"
+            .to_owned()),
     }
 }

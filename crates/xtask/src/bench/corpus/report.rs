@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn the_document_has_a_place_for_each_table() {
         let document = include_str!("../../../../../docs/PERFORMANCE.md");
-        for table in ["corpus-near", "corpus-decontaminate", "corpus-assembly"] {
+        for table in ["corpus-near", "corpus-decontaminate", "corpus-assembly", "corpus-tokens"] {
             assert!(replace_table(document, table, "new\n").is_ok(), "{table}");
         }
     }
