@@ -8,6 +8,7 @@
 mod auth;
 pub mod engine;
 mod extract;
+mod hub;
 mod layer;
 pub mod limits;
 mod metrics;

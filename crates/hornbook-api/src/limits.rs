@@ -62,5 +62,11 @@ pub const CONNECTIONS_AT_ONCE: usize = 4_096;
 pub const HEADER_SECONDS: u64 = 60;
 /// Pause after a connection could not be accepted.
 pub const ACCEPT_RETRY_MILLIS: u64 = 100;
+/// Entries on one page of a dataset's listing.
+pub const HUB_TREE_ENTRIES: usize = 1_000;
+/// Longest error message in a header.
+pub const HUB_MESSAGE_CHARS: usize = 500;
+/// Pause asked of the Hub's clients where nothing better is known.
+pub const HUB_RETRY_SECONDS: u64 = 2;
 /// Seed sets imported at once; each holds a connection to the database.
 pub const IMPORTS_AT_ONCE: usize = 3;

@@ -10,7 +10,7 @@ use crate::layer::{
     AllowedHosts, caught, check_host, check_origin, deadline, idempotent, limit_rate,
 };
 use crate::problem::finish;
-use crate::{AppState, pages, service, v1};
+use crate::{AppState, hub, pages, service, v1};
 
 /// Operations that answer within `REQUEST_SECONDS`.
 fn quick() -> OpenApiRouter<AppState> {
@@ -26,6 +26,7 @@ fn quick() -> OpenApiRouter<AppState> {
         .merge(v1::corpus::routes())
         .merge(v1::corpora::routes())
         .merge(v1::keys::routes())
+        .merge(hub::routes())
 }
 
 /// Operations that create, and so take an `Idempotency-Key`.
@@ -62,6 +63,7 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn(check_origin))
         .layer(from_fn_with_state(hosts, check_host))
         .layer(CatchPanicLayer::custom(caught))
+        .layer(from_fn(hub::speak_hub))
         .layer(from_fn_with_state(state, finish))
 }
 

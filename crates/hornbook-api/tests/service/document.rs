@@ -24,6 +24,9 @@ pub(crate) fn filled(path: &str) -> String {
         .replace("{name}", "some-name")
         .replace("{seq}", "0")
         .replace("{path}", "README.md")
+        .replace("{ns}", "jobs")
+        .replace("{rev}", "main")
+        .replace("{dir}", "data")
         .replace("{id}", "01900000-0000-7000-8000-000000000000")
 }
 

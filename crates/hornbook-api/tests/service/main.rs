@@ -18,6 +18,7 @@ mod endpoints;
 mod errors;
 mod events;
 mod fixtures;
+mod hub;
 mod imports;
 mod jobs;
 mod keys;

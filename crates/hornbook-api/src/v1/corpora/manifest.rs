@@ -109,7 +109,7 @@ fn view(mixed: &Mixed, revision: MixedRevision, files: Vec<CorpusFile>) -> Mixed
 }
 
 /// 409 with how far the corpus is.
-pub(super) fn not_ready(mixed: &Mixed) -> Problem {
+pub(crate) fn not_ready(mixed: &Mixed) -> Problem {
     let state = mixed.state.as_str();
     let detail = match &mixed.error {
         Some((code, message)) => format!("this corpus could not be assembled ({code}): {message}"),

@@ -16,6 +16,8 @@ use utoipa_axum::routes;
 
 use crate::AppState;
 
+pub(crate) use manifest::not_ready;
+
 pub(crate) use create::submit;
 
 /// The operations of this resource.

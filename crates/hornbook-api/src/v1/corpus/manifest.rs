@@ -100,7 +100,7 @@ fn view(job: &Job, corpus: Corpus, files: Vec<CorpusFile>) -> CorpusView {
 }
 
 /// 409 with how far the job is.
-pub(super) fn not_ready(job: &Job) -> Problem {
+pub(crate) fn not_ready(job: &Job) -> Problem {
     Problem::new(
         StatusCode::CONFLICT,
         "not_ready",

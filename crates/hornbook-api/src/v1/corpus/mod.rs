@@ -15,6 +15,7 @@ use crate::AppState;
 
 pub(crate) use assemble::AssembleRequest;
 pub(crate) use file::{Revision, overloaded, serve_file};
+pub(crate) use manifest::not_ready;
 
 /// The operations of this resource.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
