@@ -55,6 +55,10 @@ async fn run(cli: Cli, environment: Environment) -> Outcome {
         Command::Corpus(Corpus::Build(arguments)) => {
             commands::corpus::build::run(arguments, global.json).await
         }
+        Command::Corpus(Corpus::Push(arguments)) => {
+            let client = client(&global, &environment)?;
+            commands::corpus::push::run(&client, arguments, &environment, global.json).await
+        }
         Command::Corpus(Corpus::Plan(arguments)) => {
             commands::corpus::plan::run(&arguments, global.json)
         }

@@ -1,8 +1,9 @@
-//! Reading a body without trusting its length.
+//! Bodies: read without trusting their length, sent as they are read.
 
 use std::ops::Deref;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::stream::BoxStream;
 use reqwest::Response;
 
 use super::HttpError;
@@ -54,4 +55,11 @@ pub async fn read_capped(mut response: Response, limit_bytes: usize) -> Result<B
 /// What broke the reading; a body shorter than announced is `Interrupted`.
 pub async fn next_piece(response: &mut Response) -> Result<Option<Bytes>, HttpError> {
     response.chunk().await.map_err(HttpError::from_client)
+}
+
+/// A request's body that is read while it is sent.
+///
+/// Set `Content-Length` beside it where the server does not take chunks.
+pub fn stream_body(pieces: BoxStream<'static, std::io::Result<Bytes>>) -> reqwest::Body {
+    reqwest::Body::wrap_stream(pieces)
 }

@@ -14,7 +14,7 @@ mod resolve;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use body::{Body, next_piece, read_capped};
+pub use body::{Body, next_piece, read_capped, stream_body};
 pub use error::HttpError;
 pub use guard::GuardPolicy;
 pub use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};

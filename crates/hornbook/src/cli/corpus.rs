@@ -36,6 +36,11 @@ pub(crate) enum Corpus {
     Build(Build),
     /// How many tokens, epochs and documents a model of some size needs, from published figures
     Plan(PlanArguments),
+    /// Push a corpus to a repository on the Hugging Face Hub, in one commit; what is there already is not sent again
+    ///
+    /// The token is taken from HF_TOKEN. Files of the corpus that was pushed before, as its manifest names them, are
+    /// deleted in the same commit.
+    Push(Push),
 }
 
 #[derive(Args)]
@@ -58,6 +63,25 @@ pub(crate) struct PlanArguments {
     /// Times that a document may be read [default: 4]
     #[arg(long, value_name = "N")]
     pub(crate) max_epochs: Option<u32>,
+}
+
+#[derive(Args)]
+pub(crate) struct Push {
+    /// A job of the service, `corpora/ID`, or a directory with a corpus
+    #[arg(value_name = "JOB|corpora/ID|DIR")]
+    pub(crate) corpus: String,
+    /// The repository; made when it is not there
+    #[arg(value_name = "ORG/NAME")]
+    pub(crate) repo: String,
+    /// Make a repository that is not there yet as a private one
+    #[arg(long)]
+    pub(crate) private: bool,
+    /// The branch; made when it is not there
+    #[arg(long, default_value = "main", value_name = "BRANCH")]
+    pub(crate) revision: String,
+    /// The Hub's address
+    #[arg(long, env = "HF_ENDPOINT", default_value = "https://huggingface.co", value_name = "URL")]
+    pub(crate) endpoint: String,
 }
 
 #[derive(Args)]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use corpus::{Build, Corpus, Dedup, Format, Gates, PlanArguments};
+pub(crate) use corpus::{Build, Corpus, Dedup, Format, Gates, PlanArguments, Push};
 pub(crate) use engine::{Engine, EngineTuning, LocalEngine};
 pub(crate) use library::{Benchmark, Import, ImportPush, Importing};
 
@@ -61,7 +61,7 @@ pub(crate) enum Command {
     /// Submit jobs and look after them
     #[command(subcommand)]
     Job(Job),
-    /// Fetch finished corpora, and build corpora from files
+    /// Fetch finished corpora, build corpora from files, and push corpora to the Hub
     #[command(subcommand)]
     Corpus(Corpus),
     /// Prompt templates

@@ -1,10 +1,11 @@
-//! `hornbook corpus`: mix and fetch corpora, build corpora from files, and plan them.
+//! `hornbook corpus`: mix and fetch corpora, build corpora from files, plan them, push them to the Hub.
 
 pub(crate) mod build;
 mod create;
 mod ls;
 pub(crate) mod plan;
 pub(crate) mod pull;
+pub(crate) mod push;
 mod show;
 
 use crate::cli::Corpus;
@@ -20,5 +21,6 @@ pub(crate) async fn run(command: Corpus, client: &Client, json: bool) -> Outcome
         Corpus::Pull { corpus, out } => pull::run(client, &corpus, &out, json).await,
         Corpus::Build(_) => Err(Failure::usage("a build needs no service")),
         Corpus::Plan(_) => Err(Failure::usage("a plan needs no service")),
+        Corpus::Push(_) => Err(Failure::usage("a push goes to a hub")),
     }
 }
