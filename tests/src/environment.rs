@@ -39,6 +39,11 @@ pub fn python() -> PathBuf {
     PathBuf::from(required("HORNBOOK_TEST_VENV")).join("bin").join("python")
 }
 
+/// The same with those of `tests/python/requirements-old-clients.txt`; there under `--full` only.
+pub fn python_of_old_clients() -> PathBuf {
+    PathBuf::from(required("HORNBOOK_TEST_OLD_CLIENTS_VENV")).join("bin").join("python")
+}
+
 /// True under `cargo xtask test --full`.
 pub fn full() -> bool {
     variable("HORNBOOK_TEST_FULL").is_some()

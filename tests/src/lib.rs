@@ -5,6 +5,7 @@ pub mod corpus;
 pub mod database;
 pub mod engine;
 pub mod environment;
+pub mod hub;
 pub mod job;
 pub mod mock_endpoint;
 pub mod proxy;

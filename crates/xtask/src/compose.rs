@@ -7,7 +7,7 @@ use crate::{Outcome, python, shell};
 
 /// Checks the file's structure always, and asks docker's own parser where there is one.
 pub(crate) fn run(ambient: &Ambient) -> Outcome {
-    let python = python::environment(ambient)?.join("bin/python");
+    let python = python::environment(ambient, python::USUAL)?.join("bin/python");
     let file = ambient.root.join("docker-compose.yml");
     shell::run(Command::new(python).arg(ambient.root.join("deploy/check_compose.py")).arg(&file))?;
     for compose in [&["docker", "compose"][..], &["docker-compose"]] {

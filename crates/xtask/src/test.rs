@@ -18,6 +18,8 @@ struct Surroundings {
     model: PathBuf,
     embedding_model: PathBuf,
     venv: PathBuf,
+    /// Only under `--full`.
+    old_clients: Option<PathBuf>,
     chromium: PathBuf,
     chromedriver: PathBuf,
 }
@@ -37,7 +39,7 @@ pub(crate) fn run(arguments: &[String], ambient: &Ambient) -> Outcome {
     }
     let mut found = None;
     stages.run("install", || {
-        found = Some(prepare(ambient)?);
+        found = Some(prepare(ambient, full)?);
         Ok(())
     });
     let built = stages.run("build", || {
@@ -82,14 +84,18 @@ pub(crate) fn run(arguments: &[String], ambient: &Ambient) -> Outcome {
 }
 
 /// Installs and starts what tests need.
-fn prepare(ambient: &Ambient) -> Outcome<Surroundings> {
+fn prepare(ambient: &Ambient, full: bool) -> Outcome<Surroundings> {
     let needs = [install::POSTGRES, install::PYTHON, install::BROWSER, install::NODE];
     install::ensure(&needs, ambient)?;
     browser::packages(ambient)?;
     Ok(Surroundings {
         model: model::fetch(ambient)?,
         embedding_model: model::fetch_embedder(ambient)?,
-        venv: python::environment(ambient)?,
+        venv: python::environment(ambient, python::USUAL)?,
+        old_clients: match full {
+            true => Some(python::environment(ambient, python::OLD_CLIENTS)?),
+            false => None,
+        },
         chromium: install::chromium(ambient).ok_or("no Chromium")?,
         chromedriver: ambient.find("chromedriver").ok_or("no chromedriver")?,
         postgres: TestPostgres::start(ambient)?,
@@ -131,6 +137,9 @@ fn tests(ambient: &Ambient, found: &Surroundings, full: bool, filters: &[&String
     if full {
         // Properties are the fuzzing: forged model files, templates, seeds, plans.
         command.env("HORNBOOK_TEST_FULL", "1").env("PROPTEST_CASES", FULL_PROPTEST_CASES);
+    }
+    if let Some(venv) = &found.old_clients {
+        command.env("HORNBOOK_TEST_OLD_CLIENTS_VENV", venv);
     }
     command
 }

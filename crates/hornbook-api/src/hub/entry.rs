@@ -135,6 +135,7 @@ mod tests {
                 sha256: "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"
                     .to_owned(),
                 rows: None,
+                tokens: None,
             },
         };
         let entry = Entry::file(&stored);

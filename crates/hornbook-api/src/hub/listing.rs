@@ -66,6 +66,7 @@ mod tests {
                 bytes: 1,
                 sha256: "0".repeat(64),
                 rows: None,
+                tokens: None,
             },
         }
     }
