@@ -153,7 +153,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if asked["organization"] == "forbidden":
             raise Refusal(403, "You don't have the rights to create a dataset under this namespace")
         if name in REPOS:
-            raise Refusal(409, "You already created this dataset repo")
+            there = {"error": "You already created this dataset repo", "url": f"{self.base()}/datasets/{name}"}
+            return self.reply(409, there)
         private = asked.get("private") is True or asked.get("visibility") == "private"
         REPOS[name] = {"private": private, "branches": {}, "commits": {}}
         commit(REPOS[name], "main", {".gitattributes": b"*.parquet filter=lfs diff=lfs merge=lfs -text\n"}, "initial commit")

@@ -14,9 +14,9 @@ async fn there_is_no_corpus_before_there_is_one() {
     let problem = app.get(&format!("/v1/jobs/{id}/corpus")).await.problem(409, "not_ready");
     assert_eq!((&problem["state"], &problem["counts"]["total"]), (&json!("queued"), &json!(6)));
     app.get(&format!("/v1/jobs/{id}/corpus/files/README.md")).await.problem(409, "not_ready");
-    let bad = json!({"assembly": {"splits": {"train": 1.0}}});
+    let bad = json!({"assembly": {"dedup": "sometimes"}});
     let path = format!("/v1/jobs/{id}/corpus");
-    app.json("POST", &path, &bad).await.problem(422, "not_supported");
+    app.json("POST", &path, &bad).await.problem(422, "invalid");
     app.json("POST", &path, &json!({"assembling": {}})).await.problem(422, "invalid");
     let asked = app.post(&path).await;
     asked.expect(202);
